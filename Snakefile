@@ -1,0 +1,45 @@
+"""From a corpus to per-cluster figures: which SAE latents fire together, and what shape do they make?
+
+    snakemake --profile local                                   everything of the experiments in config/config.yaml
+    snakemake --profile local results/demo/report.html          one experiment
+    snakemake --profile slurm results/demo/geometry/components_j0.20/cluster=0001/pca.png     one figure
+
+Data walks one way, one stage a file: training (demo only) -> harvest or import -> index -> co-occurrence -> similarity ->
+clustering -> geometry -> report.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+check_targets(sys.argv)
+
+
+wildcard_constraints:
+    **paths.WILDCARDS,
+
+
+include: "rules/training.smk"
+include: "rules/harvest.smk"
+include: "rules/import.smk"
+include: "rules/index.smk"
+include: "rules/cooccurrence.smk"
+include: "rules/similarity.smk"
+include: "rules/clustering.smk"
+include: "rules/geometry.smk"
+include: "rules/report.smk"
+include: "rules/collect.smk"
+
+
+rule all:
+    """Every report of the experiments listed in config/config.yaml."""
+    default_target: True
+    input:
+        expand(paths.REPORT, experiment=config["experiments"]),

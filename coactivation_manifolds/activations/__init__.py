@@ -1,0 +1,1 @@
+"""Token-major activation shards: harvest, import, read, index."""

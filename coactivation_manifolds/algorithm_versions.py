@@ -1,0 +1,21 @@
+"""One number for each stage, raised whenever the stage's results change.
+
+The workflow passes a stage's number as a param of its rules: editing code, comments or config layout reruns nothing by
+itself; raising the number here reruns the stage and all that follows. ``tests/test_golden_hashes.py`` fails when results
+change while the number did not.
+"""
+
+ALGORITHM_VERSION: dict[str, int] = {
+    "training": 1,
+    "corpus": 1,
+    "activations": 1,
+    "import": 1,
+    "index": 1,
+    "cooccurrence": 1,
+    "similarity": 1,
+    "cosine": 1,
+    "clustering": 1,
+    "geometry": 1,
+    "figures": 1,
+    "report": 1,
+}

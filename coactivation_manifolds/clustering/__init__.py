@@ -1,0 +1,1 @@
+"""From edges to clusters, and how they compare with cosine clusters."""

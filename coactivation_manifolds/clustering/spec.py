@@ -1,0 +1,182 @@
+"""The name of a clustering holds all its parameters; this is the one place that parses and formats it.
+
+Grammar (docs/clustering_names.md)::
+
+    components_j0.20                              connected components at Jaccard >= 0.20
+    components_j0.20_cos0.80                      the same, edges with decoder cosine > 0.80 pruned
+    leiden_cpm_phi_j0.05_r0.050_s0                Leiden, CPM, edge weight phi, edges at Jaccard >= 0.05, resolution, seed
+    leiden_modularity_jaccard_j0.05_r1.000_s0     Leiden, modularity, edge weight Jaccard
+    cosine_components_c0.50                       connected components of the decoder-cosine graph at cosine >= 0.50
+    cosine_leiden_cpm_c0.30_r0.050_s0             Leiden on the decoder-cosine graph
+    cosine_matched_{name}                         decoder cosine, same method and number of edges as {name}
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import product
+
+from coactivation_manifolds.errors import ConfigError, nearest
+
+OBJECTIVES = ("cpm", "modularity")
+WEIGHTS = ("jaccard", "phi", "overlap")
+GRAMMAR = (
+    "components_j0.20[_cos0.80], leiden_{cpm|modularity}_{jaccard|phi|overlap}_j0.05[_cos0.80]_r0.050_s0, "
+    "cosine_components_c0.50, cosine_leiden_{cpm|modularity}_c0.30_r0.050_s0, or cosine_matched_ and one of the first two"
+)
+
+_COACTIVATION = re.compile(
+    r"(?:(?P<components>components)|leiden_(?P<objective>cpm|modularity)_(?P<weight>jaccard|phi|overlap))"
+    r"_j(?P<jaccard>\d\.\d\d)(?:_cos(?P<cap>\d\.\d\d))?(?:_r(?P<resolution>\d+\.\d{3})_s(?P<seed>0|[1-9]\d*))?"
+)
+_COSINE = re.compile(
+    r"cosine_(?:(?P<components>components)|leiden_(?P<objective>cpm|modularity))_c(?P<cosine>\d\.\d\d)"
+    r"(?:_r(?P<resolution>\d+\.\d{3})_s(?P<seed>0|[1-9]\d*))?"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteringSpec:
+    """Parameters of one clustering; thresholds are decimals, so that they are compared exactly.
+
+    Attributes
+    ----------
+    graph
+        ``coactivation`` (edges.parquet) or ``cosine`` (cosine_edges.parquet).
+    method
+        ``components`` or ``leiden``.
+    threshold
+        Smallest Jaccard (co-activation) or decoder cosine (cosine) of an edge; None where matched.
+    cosine_cap
+        Edges of a larger decoder cosine are pruned; None prunes none.
+    objective, weight, resolution, seed
+        Leiden only.
+    matched
+        Build from decoder cosine what these parameters build from co-activation.
+
+    """
+
+    graph: str
+    method: str
+    threshold: Decimal
+    cosine_cap: Decimal | None = None
+    objective: str | None = None
+    weight: str | None = None
+    resolution: Decimal | None = None
+    seed: int | None = None
+    matched: bool = False
+
+    @property
+    def name(self) -> str:
+        """The canonical name; ``parse_spec(spec.name) == spec``."""
+        leiden = f"_r{self.resolution:.3f}_s{self.seed}" if self.method == "leiden" else ""
+        if self.graph == "cosine":
+            head = "cosine_components" if self.method == "components" else f"cosine_leiden_{self.objective}"
+            return f"{head}_c{self.threshold:.2f}{leiden}"
+        head = "components" if self.method == "components" else f"leiden_{self.objective}_{self.weight}"
+        cap = f"_cos{self.cosine_cap:.2f}" if self.cosine_cap is not None else ""
+        return f"{'cosine_matched_' if self.matched else ''}{head}_j{self.threshold:.2f}{cap}{leiden}"
+
+    @property
+    def reference(self) -> ClusteringSpec:
+        """The co-activation clustering that a matched one is matched to."""
+        return replace(self, matched=False)
+
+    @property
+    def counterpart(self) -> ClusteringSpec:
+        """The cosine clustering matched to this co-activation one."""
+        return replace(self, matched=True)
+
+    @property
+    def needs_cosine(self) -> bool:
+        """Whether the decoder's cosines are needed to make it."""
+        return self.matched or self.graph == "cosine" or self.cosine_cap is not None
+
+
+def parse_spec(name: str) -> ClusteringSpec:
+    """Read a clustering's name.
+
+    Raises
+    ------
+    ConfigError
+        Not of the grammar, or a number out of its range; the message shows the grammar and the nearest legal name.
+
+    """
+    body = name.removeprefix("cosine_matched_")
+    matched = body != name
+    pattern = _COSINE if body.startswith("cosine_") and not matched else _COACTIVATION
+    found = pattern.fullmatch(body)
+    if found is None:
+        raise _wrong_name(name, "")
+    part = found.groupdict()
+    is_components = part["components"] is not None
+    if is_components != (part["resolution"] is None):
+        raise _wrong_name(name, "components take no resolution; leiden needs _r and _s")
+    threshold = Decimal(part.get("jaccard") or part.get("cosine") or "0")
+    cap = Decimal(part["cap"]) if part.get("cap") else None
+    for number in (threshold, cap):
+        if number is not None and number > 1:
+            raise _wrong_name(name, f"{number} is not between 0 and 1")
+    return ClusteringSpec(
+        graph="cosine" if pattern is _COSINE else "coactivation",
+        method="components" if is_components else "leiden",
+        threshold=threshold,
+        cosine_cap=cap,
+        objective=part["objective"],
+        weight=part.get("weight"),
+        resolution=Decimal(part["resolution"]) if part["resolution"] else None,
+        seed=int(part["seed"]) if part["seed"] else None,
+        matched=matched,
+    )
+
+
+def _wrong_name(name: str, reason: str) -> ConfigError:
+    hint = suggest(name)
+    meant = f'; nearest legal name: "{hint}"' if hint else ""
+    return ConfigError(
+        f'"{name}" is no name of a clustering{": " + reason if reason else ""}{meant}; the grammar is {GRAMMAR}'
+    )
+
+
+def suggest(name: str) -> str:
+    """The nearest legal name: the same words with numbers brought to their fixed decimals, else the closest example."""
+    lowered = name.lower().strip()
+    prefix = "cosine_matched_" if lowered.startswith("cosine_matched_") else ""
+    body = lowered.removeprefix(prefix)
+
+    def value(key: str, default: str, digits: int, largest: float) -> str:
+        found = re.search(rf"_{key}(\d*\.?\d+)", body)
+        return f"{min(float(found.group(1)), largest):.{digits}f}" if found else default
+
+    seed = re.search(r"_s(\d+)", body)
+    tail = f"_r{value('r', '0.050', 3, 1e6)}_s{int(seed.group(1)) if seed else 0}"
+    objective = "modularity" if "mod" in body else "cpm"
+    if body.startswith("cosine") or body.startswith("cos_"):
+        c = f"_c{value('c', '0.50', 2, 1.0)}"
+        return f"cosine_leiden_{objective}{c}{tail}" if "leiden" in body else f"cosine_components{c}"
+    cap = f"_cos{value('cos', '', 2, 1.0)}" if re.search(r"_cos\d*\.?\d", body) else ""
+    j = f"_j{value('j', '0.20', 2, 1.0)}{cap}"
+    if body.startswith("leiden") or nearest(body.split("_")[0], ["leiden"]):
+        weight = next((w for w in WEIGHTS if w in body), "jaccard")
+        return f"{prefix}leiden_{objective}_{weight}{j}{tail}"
+    return f"{prefix}components{j}"
+
+
+def expand_names(patterns: list[str]) -> list[str]:
+    """Expand ``{a,b}`` in names of a sweep as a shell would, in order, without repeats.
+
+    Raises
+    ------
+    ConfigError
+        An expanded name is not of the grammar, or not in its canonical form.
+
+    """
+    names: dict[str, None] = {}
+    for pattern in patterns:
+        pieces = re.split(r"\{([^{}]*)\}", pattern)
+        choices = [piece.split(",") if i % 2 else [piece] for i, piece in enumerate(pieces)]
+        for combination in product(*choices):
+            names[parse_spec("".join(combination)).name] = None
+    return list(names)

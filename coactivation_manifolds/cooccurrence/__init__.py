@@ -1,0 +1,1 @@
+"""Exact co-occurrence counts: per shard, merged, recounted."""

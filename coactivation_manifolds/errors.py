@@ -1,0 +1,52 @@
+"""Errors that a researcher can act on: each message says what is wrong, where, and what to do.
+
+Every message is one line. The command-line tool turns the class into its exit code; workflow jobs print the line and
+exit with 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CoactivationError(Exception):
+    """Base of all errors that are about the user's input, files or machine, not about a defect of ours."""
+
+    exit_code = 1
+
+
+class ConfigError(CoactivationError):
+    """The experiment file, a clustering's name or another setting is wrong."""
+
+    exit_code = 2
+
+
+class InputError(CoactivationError):
+    """Data from outside (corpus, model, SAE, imported activations) is missing, damaged or does not fit."""
+
+    exit_code = 3
+
+
+class ResultsError(CoactivationError):
+    """A file under results/ is missing, damaged, of another experiment or of a newer format."""
+
+    exit_code = 4
+
+
+class GuardRailError(CoactivationError):
+    """A check on the run itself failed (reconstruction error, no GPU, numbers out of range)."""
+
+    exit_code = 5
+
+
+class StorageError(CoactivationError):
+    """The disk is full, or a folder can't be written."""
+
+    exit_code = 6
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which known word is meant: ``' (did you mean "x"?)'``, or nothing where none is close."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f' (did you mean "{matches[0]}"?)' if matches else ""

@@ -1,0 +1,1 @@
+"""All drawing; numbers are never computed here."""

@@ -1,0 +1,1 @@
+"""Points, principal components and scores of single clusters."""

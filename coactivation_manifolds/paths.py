@@ -1,0 +1,91 @@
+"""Every path of an experiment, as a template with wildcards: the workflow's rules and the library use the same ones.
+
+The paths are the user interface: a person asks for a result by writing its name (docs/data_format.md).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = "results/{experiment}"
+
+WILDCARDS = {
+    "experiment": r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
+    "shard": r"\d{6}",
+    "clustering": r"(?:components|leiden|cosine)_[a-z0-9_.]+",
+    "cluster": r"\d{4,}",
+}
+
+# what a small model is trained from and into (demo, pydocs)
+TRAINED = f"{ROOT}/trained"
+TRAINED_MODEL = f"{TRAINED}/model"
+TRAINED_SAE = f"{TRAINED}/sae"
+
+# corpus
+CORPUS_PLAN = f"{ROOT}/corpus/plan.json"
+CORPUS_SHARD = f"{ROOT}/corpus/shard={{shard}}.parquet"
+VOCAB = f"{ROOT}/metadata/vocab.parquet"
+
+# activations
+MANIFEST = f"{ROOT}/activations/shard={{shard}}/manifest.json"
+IMPORT_RECORD = f"{ROOT}/activations/import.json"
+EXPERIMENT_JSON = f"{ROOT}/metadata/experiment.json"
+SAE_JSON = f"{ROOT}/metadata/sae.json"
+DECODER = f"{ROOT}/metadata/decoder.npy"
+SHARD_STATS = f"{ROOT}/metadata/shard_stats.parquet"
+FEATURE_COUNTS = f"{ROOT}/metadata/feature_counts.parquet"
+LATENT_TOKENS = f"{ROOT}/metadata/latent_tokens.parquet"
+
+# feature-major index
+INDEX_OFFSETS = f"{ROOT}/index/feature_offsets.npy"
+INDEX_TOKEN_ROWS = f"{ROOT}/index/token_rows.npy"
+INDEX_VALUES = f"{ROOT}/index/values.npy"
+INDEX_TOKENS = f"{ROOT}/index/tokens.arrow"
+
+# counts and edges
+SHARD_COUNTS = f"{ROOT}/cooccurrence/shard={{shard}}.parquet"
+SHARD_MARGINALS = f"{ROOT}/cooccurrence/shard={{shard}}.marginals.npy"
+SHARD_TOTALS = f"{ROOT}/cooccurrence/shard={{shard}}.totals.json"
+CANDIDATES = f"{ROOT}/cooccurrence/candidates.parquet"
+SHARD_RECOUNT = f"{ROOT}/cooccurrence/shard={{shard}}.recount.parquet"
+TOTALS = f"{ROOT}/cooccurrence/totals.json"
+EDGES = f"{ROOT}/similarity/edges.parquet"
+SIMILARITY_TAIL_TABLE = f"{ROOT}/similarity/tail.parquet"
+SIMILARITY_TAIL = f"{ROOT}/similarity/tail.png"
+COSINE_NEIGHBORS = f"{ROOT}/similarity/cosine_neighbors.parquet"
+COSINE_EDGES = f"{ROOT}/similarity/cosine_edges.parquet"
+
+# clusterings
+CLUSTERS = f"{ROOT}/clusters/{{clustering}}/clusters.parquet"
+CLUSTERS_SUMMARY = f"{ROOT}/clusters/{{clustering}}/clusters_summary.parquet"
+COSINE_SWEEP = f"{ROOT}/similarity/cosine_sweep.parquet"
+SWEEP_SUMMARY = f"{ROOT}/sweep/summary.parquet"
+SWEEP_ELBOW = f"{ROOT}/sweep/elbow.png"
+
+# geometry
+GEOMETRY = f"{ROOT}/geometry/{{clustering}}"
+SCORES = f"{GEOMETRY}/scores.parquet"
+CLUSTER_FOLDER = f"{GEOMETRY}/cluster={{cluster}}"
+CLUSTER_PCA = f"{CLUSTER_FOLDER}/pca.png"
+CLUSTER_PCA_ACTIVATIONS = f"{CLUSTER_FOLDER}/pca_activations.png"
+CLUSTER_PCA_ARRAYS = f"{CLUSTER_FOLDER}/pca.npz"
+CLUSTER_POINTS = f"{CLUSTER_FOLDER}/points.parquet"
+CLUSTER_PAGE = f"{CLUSTER_FOLDER}/cluster.html"
+ATLAS = f"{GEOMETRY}/atlas"
+ATLAS_INDEX = f"{ATLAS}/index.html"
+
+# the planted truth of the demo and its final check
+PLANTED_TRUTH = f"{ROOT}/trained/truth.parquet"
+PLANTED_CHECK = f"{ROOT}/planted/check.json"
+PLANTED_FIGURE = f"{ROOT}/planted/planted.png"
+REPORT = f"{ROOT}/report.html"
+
+
+def fill(template: str, **wildcards: str | int) -> Path:
+    """The path of a template: shards take six digits, clusters at least four."""
+    values = dict(wildcards)
+    if isinstance(values.get("shard"), int):
+        values["shard"] = f"{values['shard']:06d}"
+    if isinstance(values.get("cluster"), int):
+        values["cluster"] = f"{values['cluster']:04d}"
+    return Path(template.format(**values))

@@ -1,0 +1,1 @@
+"""HTML pages: one cluster, the atlas, the experiment."""

@@ -1,0 +1,198 @@
+"""Arrow schemas of every Parquet file of an experiment: the single source for columns and types (docs/data_format.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from coactivation_manifolds.errors import InputError
+
+MAX_UINT16_LATENTS = 65_536
+
+
+def feature_id_type(n_latents: int) -> pa.DataType:
+    """The type of latent ids: uint16 while every id fits (up to 65,536 latents), uint32 above."""
+    return pa.uint16() if n_latents <= MAX_UINT16_LATENTS else pa.uint32()
+
+
+def activations_schema(n_latents: int) -> pa.Schema:
+    """Token-major rows of a part: one row a token, its firing latents and their values."""
+    return pa.schema(
+        [
+            pa.field("doc_id", pa.int64(), nullable=False),
+            pa.field("token_index", pa.int64(), nullable=False),
+            pa.field("position_in_doc", pa.int32()),
+            pa.field("token_id", pa.int32()),
+            pa.field(
+                "feature_ids", pa.large_list(pa.field("element", feature_id_type(n_latents), nullable=False))
+            ),
+            pa.field("activations", pa.large_list(pa.field("element", pa.float16(), nullable=False))),
+        ]
+    )
+
+
+CORPUS_SHARD = pa.schema(
+    [
+        ("context", pa.int64()),
+        ("doc_id", pa.int64()),
+        ("token_index", pa.int64()),
+        ("position_in_doc", pa.int32()),
+        ("token_id", pa.int32()),
+    ]
+)
+
+VOCAB = pa.schema([("token_id", pa.int32()), ("text", pa.string())])
+
+SHARD_STATS = pa.schema(
+    [
+        ("shard", pa.int32()),
+        ("n_tokens", pa.int64()),
+        ("n_entries", pa.int64()),
+        ("mean_l0", pa.float64()),
+        ("min_activation", pa.float64()),
+        ("max_activation", pa.float64()),
+        ("n_raised_to_subnormal", pa.int64()),
+    ]
+)
+
+FEATURE_COUNTS = pa.schema(
+    [
+        ("feature_id", pa.uint32()),
+        ("count", pa.int64()),
+        ("max_activation", pa.float64()),
+        ("mean_activation", pa.float64()),
+    ]
+)
+
+LATENT_TOKENS = pa.schema(
+    [
+        ("feature_id", pa.uint32()),
+        ("rank", pa.int32()),
+        ("token_id", pa.int32()),
+        ("count", pa.int64()),
+        ("mean_activation", pa.float64()),
+    ]
+)
+
+INDEX_TOKENS = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("token_index", pa.int64()),
+        ("position_in_doc", pa.int32()),
+        ("token_id", pa.int32()),
+    ]
+)
+
+PAIR_COUNTS = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32()), ("n_ab", pa.int64())])
+CANDIDATES = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32())])
+
+EDGES = pa.schema(
+    [
+        ("feature_a", pa.uint32()),
+        ("feature_b", pa.uint32()),
+        ("n_a", pa.int64()),
+        ("n_b", pa.int64()),
+        ("n_ab", pa.int64()),
+        ("jaccard", pa.float64()),
+        ("dice", pa.float64()),
+        ("overlap", pa.float64()),
+        ("phi", pa.float64()),
+        ("log_lift", pa.float64()),
+        ("expected", pa.float64()),
+        ("z", pa.float64()),
+        ("log10_p", pa.float64()),
+        ("log10_q", pa.float64()),
+        ("cosine", pa.float64()),
+    ]
+)
+
+SIMILARITY_TAIL = pa.schema(
+    [("jaccard", pa.float64()), ("n_pairs", pa.int64()), ("share_of_pairs", pa.float64())]
+)
+
+COSINE_NEIGHBORS = pa.schema(
+    [
+        ("feature_id", pa.uint32()),
+        ("rank", pa.int32()),
+        ("neighbor_id", pa.uint32()),
+        ("cosine", pa.float64()),
+    ]
+)
+COSINE_EDGES = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32()), ("cosine", pa.float64())])
+COSINE_SWEEP = pa.schema(
+    [("clustering", pa.string()), ("feature_id", pa.uint32()), ("cluster_id", pa.int32())]
+)
+
+CLUSTERS = pa.schema([("feature_id", pa.uint32()), ("cluster_id", pa.int32())])
+
+CLUSTERS_SUMMARY = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("size", pa.int64()),
+        ("members", pa.list_(pa.uint32())),
+        ("mean_jaccard", pa.float64()),
+        ("min_jaccard", pa.float64()),
+        ("mean_cosine", pa.float64()),
+        ("min_cosine", pa.float64()),
+        ("max_cosine", pa.float64()),
+        ("n_tokens_any", pa.int64()),
+        ("cosine_match_id", pa.int32()),
+        ("cosine_match_jaccard", pa.float64()),
+        ("cosine_best_jaccard", pa.float64()),
+        ("missed_by_cosine", pa.bool_()),
+        ("members_sha", pa.string()),
+    ]
+)
+
+SWEEP_SUMMARY = pa.schema(
+    [
+        ("clustering", pa.string()),
+        ("method", pa.string()),
+        ("threshold", pa.float64()),
+        ("resolution", pa.float64()),
+        ("n_clusters", pa.int64()),
+        ("n_clustered", pa.int64()),
+        ("median_size", pa.float64()),
+        ("max_size", pa.int64()),
+        ("modularity", pa.float64()),
+        ("ami_cosine", pa.float64()),
+    ]
+)
+
+N_COMPONENTS = 5
+
+SCORES = pa.schema(
+    [("cluster_id", pa.int32()), ("n_points", pa.int64())]
+    + [(f"evr_recon_pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
+    + [(f"evr_act_pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
+)
+
+POINTS = pa.schema(
+    [("token_row", pa.int64())]
+    + [(f"pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
+    + [
+        ("token_id", pa.int32()),
+        ("next_token_id", pa.int32()),
+        ("token", pa.string()),
+        ("next_token", pa.string()),
+        ("position_in_doc", pa.int32()),
+    ]
+)
+
+
+def conform(columns: Mapping[str, object], schema: pa.Schema) -> pa.Table:
+    """Build a table of exactly this schema from columns (arrays or Arrow arrays), in the schema's order."""
+    arrays = [pa.array(columns[field.name], type=field.type, from_pandas=False) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def require_columns(table: pa.Table, schema: pa.Schema, path: Path | str) -> None:
+    """Stop where a file of ours lacks a column of its schema or has it in another type."""
+    for field in schema:
+        if field.name not in table.schema.names:
+            raise InputError(f"{path} lacks the column {field.name!r}; delete it and make it anew")
+        found = table.schema.field(field.name).type
+        if found != field.type:
+            raise InputError(f"{path}: column {field.name!r} is {found}, expected {field.type}; make it anew")

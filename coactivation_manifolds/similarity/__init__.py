@@ -1,0 +1,1 @@
+"""From counts to affinities and their significance; decoder cosine."""

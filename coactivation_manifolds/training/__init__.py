@@ -1,0 +1,1 @@
+"""Small models and SAEs made on the spot, for the demo and the pydocs experiment."""

@@ -1,0 +1,293 @@
+"""Helper functions of the rules; no rule stands here.
+
+Needs: config/experiments/*.yaml. Makes: nothing.
+"""
+
+import re
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from coactivation_manifolds import paths
+from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
+from coactivation_manifolds.clustering.spec import parse_spec
+from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.experiment import config as experiment_config
+
+ENVIRONMENT = "../envs/coactivation.yaml"
+
+
+@lru_cache(maxsize=None)
+def experiment(name):
+    """The checked configuration of an experiment; a wrong one ends the run with one line."""
+    try:
+        return experiment_config.load_experiment(name)
+    except CoactivationError as error:
+        sys.exit(f"error: {error}")
+
+
+def check_targets(arguments):
+    """Check the names in result files asked for on the command line, before a DAG is built."""
+    for name in config["experiments"]:
+        experiment(name)
+    for target in (
+        argument for argument in arguments if argument.startswith("results/")
+    ):
+        parts = Path(target).parts
+        if len(parts) < 3:
+            continue
+        settings = experiment(parts[1])
+        try:
+            if len(parts) > 4 and parts[2] in ("clusters", "geometry"):
+                experiment_config.check_clustering(parts[3], settings)
+            if len(parts) > 5 and parts[4].startswith("cluster="):
+                experiment_config.check_cluster_name(parts[4].removeprefix("cluster="))
+        except CoactivationError as error:
+            sys.exit(f"error: {target}: {error}")
+
+
+def setting(key):
+    """A param or resource that reads one key of the wildcard's experiment, e.g. ``similarity.min_count``."""
+
+    def read(wildcards):
+        value = experiment(wildcards.experiment)
+        for part in key.split("."):
+            value = value.get(part) if value is not None else None
+        return value
+
+    return read
+
+
+def derived(function):
+    """A param that a function of the library derives from the whole configuration."""
+    return lambda wildcards: function(experiment(wildcards.experiment))
+
+
+def filled(template, **fixed):
+    """A template of paths.py with the wildcards given."""
+    return str(paths.fill(template, **fixed))
+
+
+def per_shard(template):
+    """An input: one path for each shard of the experiment."""
+
+    def shards(wildcards):
+        names = experiment_config.shard_names(experiment(wildcards.experiment))
+        return [
+            filled(template, experiment=wildcards.experiment, shard=shard)
+            for shard in names
+        ]
+
+    return shards
+
+
+def if_decoder(template):
+    """An input that exists only where decoder rows are known."""
+
+    def known(wildcards):
+        return (
+            filled(template, **wildcards)
+            if experiment_config.has_decoder(experiment(wildcards.experiment))
+            else []
+        )
+
+    return known
+
+
+def if_tokens(template):
+    """An input that exists only where the text of tokens is known."""
+
+    def known(wildcards):
+        return (
+            filled(template, **wildcards)
+            if experiment_config.has_tokens(experiment(wildcards.experiment))
+            else []
+        )
+
+    return known
+
+
+def local_files(section, *keys):
+    """Inputs: files named in the experiment that lie here; those of the workflow's own making always count."""
+
+    def files(wildcards):
+        found = []
+        for key in keys:
+            path = (experiment(wildcards.experiment).get(section) or {}).get(key)
+            if path is None:
+                continue
+            if path.startswith("results/"):
+                found += (
+                    [f"{path}/{name}" for name in OWN_FILES[section]]
+                    if section in OWN_FILES
+                    else [path]
+                )
+            elif Path(path).is_dir():
+                found += sorted(
+                    str(file) for file in Path(path).rglob("*") if file.is_file()
+                )
+            else:
+                found += (
+                    sorted(str(file) for file in Path().glob(path))
+                    if not Path(path).is_absolute()
+                    else (
+                        sorted(
+                            str(file)
+                            for file in Path(Path(path).anchor).glob(
+                                str(Path(path).relative_to(Path(path).anchor))
+                            )
+                        )
+                    )
+                )
+        return found
+
+    return files
+
+
+OWN_FILES = {
+    "model": [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ],
+    "sae": ["cfg.json", "sae_weights.safetensors"],
+}
+
+
+def memory(megabytes):
+    """mem_mb that grows with each attempt."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def minutes(count):
+    """runtime in minutes that grows with each attempt."""
+    return lambda wildcards, attempt: count * attempt
+
+
+def experiments_matching(imported):
+    """A regex of the experiments whose activations are (or are not) imported, read from their files."""
+    names = []
+    for name in experiment_config.experiment_names():
+        content = Path(f"config/experiments/{name}.yaml").read_text(
+            encoding="utf-8", errors="replace"
+        )
+        if bool(re.search(r"^activations:", content, flags=re.MULTILINE)) == imported:
+            names.append(re.escape(name))
+    return "|".join(names) or "(?!)"
+
+
+def corpus_of_shard(wildcards):
+    """What of the corpus decides this shard's rows: the total of tokens only where it cuts the shard short."""
+    settings = experiment(wildcards.experiment)
+    corpus = {
+        key: value for key, value in settings["corpus"].items() if key != "n_tokens"
+    }
+    return corpus | {
+        "shard_tokens": experiment_config.shard_tokens(settings, int(wildcards.shard))
+    }
+
+
+def harvest_of_shard(wildcards):
+    """How this shard is computed."""
+    settings = experiment(wildcards.experiment)
+    return settings["harvest"] | {
+        "batches_per_part": experiment_config.batches_per_part(settings)
+    }
+
+
+def clusters_of(experiment_name, spec):
+    """The clusters file of a clustering."""
+    return filled(paths.CLUSTERS, experiment=experiment_name, clustering=spec.name)
+
+
+def cosine_edges_if_needed(wildcards):
+    """The cosine graph, for clusterings made from it."""
+    spec = parse_spec(wildcards.clustering)
+    return (
+        filled(paths.COSINE_EDGES, experiment=wildcards.experiment)
+        if spec.graph == "cosine" or spec.matched
+        else []
+    )
+
+
+def reference_clusters_if_matched(wildcards):
+    """The co-activation clustering that a matched cosine clustering is matched to."""
+    spec = parse_spec(wildcards.clustering)
+    return clusters_of(wildcards.experiment, spec.reference) if spec.matched else []
+
+
+def is_compared(wildcards, spec):
+    """Whether a clustering is compared with cosine clusterings: made from co-activation, with a decoder."""
+    decoder = experiment_config.has_decoder(experiment(wildcards.experiment))
+    return decoder and spec.graph == "coactivation" and not spec.matched
+
+
+def counterpart_clusters(wildcards):
+    """The cosine clustering matched to this one."""
+    spec = parse_spec(wildcards.clustering)
+    return (
+        clusters_of(wildcards.experiment, spec.counterpart)
+        if is_compared(wildcards, spec)
+        else []
+    )
+
+
+def cosine_sweep_if_compared(wildcards):
+    """The sweep of cosine clusterings, where this clustering is compared with it."""
+    compared = is_compared(wildcards, parse_spec(wildcards.clustering))
+    return (
+        filled(paths.COSINE_SWEEP, experiment=wildcards.experiment) if compared else []
+    )
+
+
+def swept(template):
+    """An input: one path for each clustering of the experiment's sweep."""
+
+    def files(wildcards):
+        names = experiment_config.clustering_names(experiment(wildcards.experiment))
+        return [
+            filled(template, experiment=wildcards.experiment, clustering=name)
+            for name in names
+        ]
+
+    return files
+
+
+def swept_counterparts(wildcards):
+    """The matched cosine clustering of each compared clustering of the sweep, in its order."""
+    names = experiment_config.clustering_names(experiment(wildcards.experiment))
+    compared = [
+        parse_spec(name) for name in names if is_compared(wildcards, parse_spec(name))
+    ]
+    return [clusters_of(wildcards.experiment, spec.counterpart) for spec in compared]
+
+
+def index_files(wildcards):
+    """The four files of the feature-major index."""
+    templates = (
+        paths.INDEX_OFFSETS,
+        paths.INDEX_TOKEN_ROWS,
+        paths.INDEX_VALUES,
+        paths.INDEX_TOKENS,
+    )
+    return [filled(template, experiment=wildcards.experiment) for template in templates]
+
+
+def headline(template):
+    """An input of the clustering that the report opens with."""
+
+    def file(wildcards):
+        name = experiment(wildcards.experiment)["clustering"]["headline"]
+        return filled(template, experiment=wildcards.experiment, clustering=name)
+
+    return file
+
+
+def planted_check_if_planted(wildcards):
+    """The final check of the planted truth, where something was planted."""
+    recipe = (experiment(wildcards.experiment).get("training") or {}).get("recipe")
+    templates = (
+        (paths.PLANTED_CHECK, paths.PLANTED_FIGURE) if recipe == "planted" else ()
+    )
+    return [filled(template, experiment=wildcards.experiment) for template in templates]

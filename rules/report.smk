@@ -1,0 +1,68 @@
+"""The page that a person opens first, and the demo's final check.
+
+Needs: everything before. Makes: report.html, planted/.
+"""
+
+
+rule check_planted_truth:
+    """How well the planted ring and belief state are read from the clusters found, beside random sets of latents."""
+    input:
+        truth=paths.PLANTED_TRUTH,
+        losses=f"{paths.TRAINED}/model_losses.json",
+        clusters=headline(paths.CLUSTERS_SUMMARY),
+        index=index_files,
+        decoder=paths.DECODER,
+        feature_counts=paths.FEATURE_COUNTS,
+    output:
+        check=paths.PLANTED_CHECK,
+        figure=report(
+            paths.PLANTED_FIGURE,
+            caption="../docs/captions/planted.rst",
+            category="Planted truth",
+        ),
+    log:
+        "logs/{experiment}/check_planted_truth.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        version=ALGORITHM_VERSION["report"],
+        clustering=setting("clustering.headline"),
+        min_active=setting("geometry.min_active"),
+        seed=setting("seed"),
+    script:
+        "../workflow_scripts/check_planted_truth.py"
+
+
+rule write_report:
+    """One self-contained page for an experiment."""
+    input:
+        experiment=paths.EXPERIMENT_JSON,
+        totals=paths.TOTALS,
+        sweep=paths.SWEEP_SUMMARY,
+        elbow=paths.SWEEP_ELBOW,
+        tail=paths.SIMILARITY_TAIL,
+        clusters=headline(paths.CLUSTERS_SUMMARY),
+        scores=headline(paths.SCORES),
+        atlas=headline(paths.ATLAS),
+        latent_tokens=if_tokens(paths.LATENT_TOKENS),
+        vocab=if_tokens(paths.VOCAB),
+        planted=planted_check_if_planted,
+    output:
+        report=paths.REPORT,
+    log:
+        "logs/{experiment}/write_report.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        version=ALGORITHM_VERSION["report"],
+        config=lambda wildcards: experiment(wildcards.experiment),
+    script:
+        "../workflow_scripts/write_report.py"

@@ -1,0 +1,21 @@
+"""Read the planted truth from the clusters found."""
+
+from coactivation_manifolds.activations.index import FeatureIndex
+from coactivation_manifolds.training.planted_check import check_planted_truth
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    check_planted_truth(
+        snakemake.input.truth,
+        summary_path=snakemake.input.clusters,
+        index=FeatureIndex.open(snakemake.input.index[0]),
+        decoder_path=snakemake.input.decoder,
+        feature_counts_path=snakemake.input.feature_counts,
+        losses_path=snakemake.input.losses,
+        clustering=snakemake.params.clustering,
+        min_active=snakemake.params.min_active,
+        seed=snakemake.params.seed,
+        check_path=snakemake.output.check,
+        figure_path=snakemake.output.figure,
+    )

@@ -1,0 +1,13 @@
+"""Write decoder rows and the SAE's description."""
+
+from coactivation_manifolds.models.describe import describe_sae
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    describe_sae(
+        sae=snakemake.params.sae,
+        activations=snakemake.params.activations,
+        decoder_path=snakemake.output.decoder,
+        description_path=snakemake.output.description,
+    )

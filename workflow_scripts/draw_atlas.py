@@ -1,0 +1,18 @@
+"""Draw all clusters within the size bounds."""
+
+from coactivation_manifolds.activations.index import FeatureIndex
+from coactivation_manifolds.report.atlas import draw_atlas
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    draw_atlas(
+        snakemake.wildcards.clustering,
+        summary_path=snakemake.input.summary,
+        index=FeatureIndex.open(snakemake.input.index[0]),
+        decoder_path=snakemake.input.get("decoder"),
+        vocab_path=snakemake.input.get("vocab"),
+        latent_tokens_path=snakemake.input.get("latent_tokens"),
+        settings=snakemake.params.settings,
+        atlas_folder=snakemake.output.atlas,
+    )

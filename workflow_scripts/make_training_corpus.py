@@ -1,0 +1,17 @@
+"""Write training and harvest documents, tokenizer and planted truth."""
+
+from pathlib import Path
+
+from coactivation_manifolds.training.recipes import make_training_corpus
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    make_training_corpus(
+        snakemake.params.training,
+        seed=snakemake.params.seed,
+        training_path=snakemake.output.training,
+        harvest_path=snakemake.output.harvest,
+        tokenizer_folder=Path(snakemake.output.tokenizer).parent,
+        truth_path=snakemake.output.truth,
+    )

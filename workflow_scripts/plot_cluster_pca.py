@@ -1,0 +1,21 @@
+"""Draw one cluster."""
+
+from pathlib import Path
+
+from coactivation_manifolds.activations.index import FeatureIndex
+from coactivation_manifolds.figures.cluster_files import plot_cluster_pca
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    plot_cluster_pca(
+        snakemake.wildcards.clustering,
+        int(snakemake.wildcards.cluster),
+        summary_path=snakemake.input.summary,
+        index=FeatureIndex.open(snakemake.input.index[0]),
+        decoder_path=snakemake.input.get("decoder"),
+        vocab_path=snakemake.input.get("vocab"),
+        latent_tokens_path=snakemake.input.get("latent_tokens"),
+        settings=snakemake.params.settings,
+        folder=Path(snakemake.output.pca).parent,
+    )

@@ -1,0 +1,8 @@
+"""Draw the elbow of the sweep."""
+
+from coactivation_manifolds.figures.sweep_elbow import plot_sweep
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    plot_sweep(snakemake.input.summary, figure_path=snakemake.output.figure)

@@ -1,0 +1,18 @@
+"""Train the SAE on one residual stream of the small language model."""
+
+from pathlib import Path
+
+from coactivation_manifolds.training.sparse_autoencoder import train_sae
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    train_sae(
+        snakemake.input.training,
+        snakemake.params.training,
+        seed=snakemake.params.seed,
+        threads=snakemake.threads,
+        model_folder=Path(snakemake.input.config).parent,
+        sae_folder=Path(snakemake.output.cfg).parent,
+        losses_path=snakemake.output.losses,
+    )

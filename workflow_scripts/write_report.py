@@ -1,0 +1,22 @@
+"""Write the experiment's page."""
+
+from coactivation_manifolds.report.experiment_page import write_report
+
+from coactivation_manifolds.job import job
+
+with job(snakemake.log[0]):
+    write_report(
+        config=snakemake.params.config,
+        experiment_path=snakemake.input.experiment,
+        totals_path=snakemake.input.totals,
+        sweep_path=snakemake.input.sweep,
+        elbow_path=snakemake.input.elbow,
+        tail_path=snakemake.input.tail,
+        summary_path=snakemake.input.clusters,
+        scores_path=snakemake.input.scores,
+        atlas_folder=snakemake.input.atlas,
+        latent_tokens_path=snakemake.input.get("latent_tokens"),
+        vocab_path=snakemake.input.get("vocab"),
+        planted=snakemake.input.get("planted"),
+        report_path=snakemake.output.report,
+    )
