@@ -25,9 +25,7 @@ def activations_schema(n_latents: int) -> pa.Schema:
             pa.field("token_index", pa.int64(), nullable=False),
             pa.field("position_in_doc", pa.int32()),
             pa.field("token_id", pa.int32()),
-            pa.field(
-                "feature_ids", pa.large_list(pa.field("element", feature_id_type(n_latents), nullable=False))
-            ),
+            pa.field("feature_ids", pa.large_list(pa.field("element", feature_id_type(n_latents), nullable=False))),
             pa.field("activations", pa.large_list(pa.field("element", pa.float16(), nullable=False))),
         ]
     )
@@ -108,9 +106,7 @@ EDGES = pa.schema(
     ]
 )
 
-SIMILARITY_TAIL = pa.schema(
-    [("jaccard", pa.float64()), ("n_pairs", pa.int64()), ("share_of_pairs", pa.float64())]
-)
+SIMILARITY_TAIL = pa.schema([("jaccard", pa.float64()), ("n_pairs", pa.int64()), ("share_of_pairs", pa.float64())])
 
 COSINE_NEIGHBORS = pa.schema(
     [
@@ -121,9 +117,7 @@ COSINE_NEIGHBORS = pa.schema(
     ]
 )
 COSINE_EDGES = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32()), ("cosine", pa.float64())])
-COSINE_SWEEP = pa.schema(
-    [("clustering", pa.string()), ("feature_id", pa.uint32()), ("cluster_id", pa.int32())]
-)
+COSINE_SWEEP = pa.schema([("clustering", pa.string()), ("feature_id", pa.uint32()), ("cluster_id", pa.int32())])
 
 CLUSTERS = pa.schema([("feature_id", pa.uint32()), ("cluster_id", pa.int32())])
 

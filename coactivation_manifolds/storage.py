@@ -189,9 +189,7 @@ def read_json(path: PathLike) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(f"{file} does not exist; make it first with: snakemake {file}") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{file} is damaged (not JSON: {error}); delete it and run the same command again"
-        ) from error
+        raise InputError(f"{file} is damaged (not JSON: {error}); delete it and run the same command again") from error
     if not isinstance(content, dict):
         raise InputError(f"{file} is damaged (not a JSON object); delete it and run the same command again")
     check_format_version(content.get("format_version"), file)
@@ -246,9 +244,7 @@ def read_array(path: PathLike, *, mmap: bool = False) -> npt.NDArray[Any]:
     except PermissionError as error:
         raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(
-            f"{file} is damaged or no .npy file ({error}); delete it and make it anew"
-        ) from error
+        raise InputError(f"{file} is damaged or no .npy file ({error}); delete it and make it anew") from error
     return array
 
 

@@ -142,11 +142,7 @@ def load_experiment(name: str, folder: Path = CONFIG_FOLDER) -> Config:
     path = experiment_file(name, folder)
     problems = find_problems(path, folder)
     if problems:
-        others = (
-            f" (and {len(problems) - 1} more: coactivation-manifolds validate {path})"
-            if len(problems) > 1
-            else ""
-        )
+        others = f" (and {len(problems) - 1} more: coactivation-manifolds validate {path})" if len(problems) > 1 else ""
         raise ConfigError(f"{problems[0]}{others}")
     return resolve(path, folder)
 
@@ -232,9 +228,7 @@ def check_cluster_name(name: str) -> None:
 
     """
     if not name.isdecimal():
-        raise ConfigError(
-            f'cluster "{name}" is no number; clusters are written with four digits, e.g. cluster=0003'
-        )
+        raise ConfigError(f'cluster "{name}" is no number; clusters are written with four digits, e.g. cluster=0003')
     if name != f"{int(name):04d}":
         raise ConfigError(f'cluster "{name}" must be written "{int(name):04d}"')
 

@@ -81,9 +81,7 @@ def find_problems(path: Path, folder: Path) -> list[str]:
 def semantic_problems(config: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
     """What a schema can't say: keys that contradict one another, names out of the grammar, thresholds below the floor."""
     found: list[tuple[tuple[str, ...], str]] = []
-    names: list[tuple[tuple[str, ...], str]] = [
-        (("clustering", "headline"), config["clustering"]["headline"])
-    ]
+    names: list[tuple[tuple[str, ...], str]] = [(("clustering", "headline"), config["clustering"]["headline"])]
     for position, pattern in enumerate(config["clustering"]["sweep"]):
         keys = ("clustering", "sweep", str(position))
         try:
