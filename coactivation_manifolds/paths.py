@@ -13,7 +13,7 @@ WILDCARDS = {
     "experiment": r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
     "shard": r"\d{6}",
     "clustering": r"(?:components|leiden|cosine)_[a-z0-9_.]+",
-    "cluster": r"\d{4,}",
+    "cluster": r"\d\d\d\d+",
 }
 
 # what a small model is trained from and into (demo, pydocs)

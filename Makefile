@@ -1,0 +1,77 @@
+# Two commands to begin with: make demo, make test. The rest: make help.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+CORES ?= 2
+# Without a GPU, torch should be its CPU build. Where the plain requirement would bring the CUDA build, give pip what it
+# needs to find the CPU one, e.g. make demo TORCH="torch==2.13.0 --index-url URL-OF-THE-CPU-WHEELS".
+TORCH ?= torch==2.13.0
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
+
+.PHONY: help setup demo pydocs test lint dag lock clean-demo
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     train a small model, find its planted circle and triangle, write results/demo/report.html"
+	@echo "make test     the whole test suite"
+	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
+	@echo "make dag      draw the rule graph and a job graph, print the job table"
+	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
+	@echo "make setup    only the virtual environment $(VENV)"
+	@echo "make lock     resolve requirements.lock anew"
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+# One run at a time on these results: the lock is the system's, so it ends with its process, and a lock that Snakemake
+# left behind when it was killed is known to be stale and removed.
+define run_workflow
+	@mkdir -p results
+	@flock --nonblock --conflict-exit-code 75 results/.run.lock sh -c '\
+		$(SNAKEMAKE) --quiet all --unlock $(1) >/dev/null 2>&1; exec $(SNAKEMAKE) $(1)' \
+		|| { code=$$?; [ $$code -ne 75 ] || echo "another make run works on results/: wait for it, or stop it" >&2; exit $$code; }
+endef
+
+demo: $(READY)
+	$(call run_workflow,results/demo/report.html)
+	@$(BIN)/coactivation-manifolds headline results/demo
+
+pydocs: $(READY)
+	$(call run_workflow,results/pydocs/report.html)
+	@$(BIN)/coactivation-manifolds headline results/pydocs
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+dag: $(READY)
+	$(BIN)/python docs/draw_dags.py
+
+lock:
+	rm -rf .venv-lock build
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet $(TORCH)
+	.venv-lock/bin/python -m pip install --quiet "setuptools>=77"
+	.venv-lock/bin/python -m pip install --quiet --no-build-isolation ".[test]"
+	{ echo "# Exact versions of everything installed; made by: make lock"; \
+	  .venv-lock/bin/python -m pip freeze --all --exclude coactivation-manifolds --exclude pip | sed 's/+cpu$$//'; } > requirements.lock
+	rm -rf .venv-lock build
+	$(BIN)/python envs/from_lock.py
+
+clean-demo:
+	rm -rf results/demo logs/demo

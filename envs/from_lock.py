@@ -1,0 +1,25 @@
+"""Write envs/coactivation.yaml, the conda environment of every rule, from requirements.lock."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+HEAD = """\
+# The environment of every rule under `--software-deployment-method conda`; made from requirements.lock by envs/from_lock.py.
+# On nodes with a GPU install torch's CUDA build in its place.
+channels: [conda-forge]
+dependencies:
+  - python=3.11
+  - pip
+  - pip:
+"""
+
+
+def environment(lock: str) -> str:
+    """The conda environment file that installs what the lock says."""
+    requirements = [line for line in lock.splitlines() if line and not line.startswith("#")]
+    return HEAD + "".join(f"      - {requirement}\n" for requirement in requirements)
+
+
+if __name__ == "__main__":
+    lock_file = FOLDER.parent / "requirements.lock"
+    (FOLDER / "coactivation.yaml").write_text(environment(lock_file.read_text(encoding="utf-8")), encoding="utf-8")
