@@ -4,7 +4,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 HEAD = """\
-# The environment of every rule under `--software-deployment-method conda`; made from requirements.lock by envs/from_lock.py.
+# The environment of every rule under `--software-deployment-method conda`; made by envs/from_lock.py.
 # On nodes with a GPU install torch's CUDA build in its place.
 channels: [conda-forge]
 dependencies:
