@@ -28,7 +28,11 @@ def experiment(name):
 
 def check_targets(arguments):
     """Check the names in result files asked for on the command line, before a DAG is built."""
-    for name in config["experiments"]:
+    try:
+        names = experiment_config.listed_experiments(config)
+    except CoactivationError as error:
+        sys.exit(f"error: {error}")
+    for name in names:
         experiment(name)
     for target in (
         argument for argument in arguments if argument.startswith("results/")
@@ -166,15 +170,14 @@ def minutes(count):
 
 
 def experiments_matching(imported):
-    """A regex of the experiments whose activations are (or are not) imported, read from their files."""
-    names = []
-    for name in experiment_config.experiment_names():
-        content = Path(f"config/experiments/{name}.yaml").read_text(
-            encoding="utf-8", errors="replace"
-        )
-        if bool(re.search(r"^activations:", content, flags=re.MULTILINE)) == imported:
-            names.append(re.escape(name))
-    return "|".join(names) or "(?!)"
+    """A regex of the experiments whose activations are (or are not) made elsewhere."""
+    elsewhere = experiment_config.imported_experiments()
+    names = [
+        name
+        for name in experiment_config.experiment_names()
+        if (name in elsewhere) == imported
+    ]
+    return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
 def corpus_of_shard(wildcards):

@@ -164,19 +164,25 @@ def suggest(name: str) -> str:
     return f"{prefix}components{j}"
 
 
+def expand_braces(pattern: str) -> list[str]:
+    """Expand ``{a,b}`` as a shell would, in order; the names are not checked."""
+    choices = brace_choices(pattern)
+    return ["".join(combination) for combination in product(*choices)]
+
+
+def brace_choices(pattern: str) -> list[list[str]]:
+    """The pieces of a pattern, each with its choices: one for plain text, several for ``{a,b}``."""
+    pieces = re.split(r"\{([^{}]*)\}", pattern)
+    return [piece.split(",") if i % 2 else [piece] for i, piece in enumerate(pieces)]
+
+
 def expand_names(patterns: list[str]) -> list[str]:
-    """Expand ``{a,b}`` in names of a sweep as a shell would, in order, without repeats.
+    """Expand the patterns of a sweep into names, in order, without repeats.
 
     Raises
     ------
     ConfigError
-        An expanded name is not of the grammar, or not in its canonical form.
+        An expanded name is not of the grammar.
 
     """
-    names: dict[str, None] = {}
-    for pattern in patterns:
-        pieces = re.split(r"\{([^{}]*)\}", pattern)
-        choices = [piece.split(",") if i % 2 else [piece] for i, piece in enumerate(pieces)]
-        for combination in product(*choices):
-            names[parse_spec("".join(combination)).name] = None
-    return list(names)
+    return list(dict.fromkeys(parse_spec(name).name for pattern in patterns for name in expand_braces(pattern)))

@@ -1,130 +1,35 @@
-"""Reading an experiment file: defaults, `extends`, overrides, and what is known from them before anything runs.
+"""An experiment's checked configuration, and what is known from it before anything runs.
 
 Imported by the Snakefile in every job, so nothing heavy is imported here.
 """
 
 from __future__ import annotations
 
-import copy
-import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from coactivation_manifolds.clustering.spec import expand_names, parse_spec
-from coactivation_manifolds.errors import ConfigError, nearest
-from coactivation_manifolds.paths import WILDCARDS
+from coactivation_manifolds.errors import ConfigError
+from coactivation_manifolds.experiment.files import (
+    CONFIG_FOLDER,
+    HARVEST_SECTIONS,
+    Config,
+    experiment_file,
+    experiment_names,
+    imported_experiments,
+    listed_experiments,
+    resolve,
+)
 
-CONFIG_FOLDER = Path("config")
-EXPERIMENTS = "experiments"
-HARVEST_SECTIONS = ("model", "sae", "corpus", "harvest")
-
-Config = dict[str, Any]
-
-
-def read_yaml(path: Path) -> Config:
-    """Read a YAML file that holds one mapping, with safe loading.
-
-    Raises
-    ------
-    ConfigError
-        Missing, not YAML, or not a mapping; the message names file and line.
-
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"{path} does not exist; the experiments here are: {', '.join(experiment_names())}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected keys and values, found {type(content).__name__}")
-    return content
-
-
-def experiment_names(folder: Path = CONFIG_FOLDER) -> list[str]:
-    """The experiments that have a file, sorted."""
-    return sorted(path.stem for path in (folder / EXPERIMENTS).glob("*.yaml"))
-
-
-def experiment_file(name: str, folder: Path = CONFIG_FOLDER) -> Path:
-    """The file of an experiment.
-
-    Raises
-    ------
-    ConfigError
-        No such experiment; the message offers the nearest name.
-
-    """
-    if not re.fullmatch(WILDCARDS["experiment"], name):
-        raise ConfigError(f'"{name}" is no name of an experiment: letters, digits, ".", "_" and "-" only')
-    path = folder / EXPERIMENTS / f"{name}.yaml"
-    if not path.exists():
-        known = experiment_names(folder)
-        raise ConfigError(f'there is no experiment "{name}"{nearest(name, known)}: {path} does not exist')
-    return path
-
-
-def merge(base: Config, override: Config) -> Config:
-    """Override a mapping key by key, in depth; lists and scalars are replaced whole."""
-    merged = copy.deepcopy(base)
-    for key, value in override.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = merge(merged[key], value)
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
-
-
-def read_with_extends(path: Path, seen: tuple[Path, ...] = ()) -> Config:
-    """Read an experiment file on top of the one that it ``extends``.
-
-    Raises
-    ------
-    ConfigError
-        The extended experiment does not exist, or files extend one another in a circle.
-
-    """
-    if path in seen:
-        raise ConfigError(f"{path} extends itself, through {', '.join(str(p) for p in seen)}")
-    content = read_yaml(path)
-    parent = content.pop("extends", None)
-    if parent is None:
-        return content
-    if not isinstance(parent, str):
-        raise ConfigError(f"{path}: extends must be the name of an experiment")
-    return merge(read_with_extends(path.with_name(f"{parent}.yaml"), (*seen, path)), content)
-
-
-def resolve(path: Path, folder: Path = CONFIG_FOLDER) -> Config:
-    """The full configuration of an experiment file, unchecked: defaults, extended files and overrides merged.
-
-    ``{experiment}`` in a path is replaced by the experiment's name. An experiment with ``activations`` has no model, SAE,
-    corpus or harvest.
-    """
-    defaults = read_yaml(folder / "config.yaml").get("defaults") or {}
-    own = read_with_extends(path)
-    if "activations" in own:
-        defaults = {key: value for key, value in defaults.items() if key not in HARVEST_SECTIONS}
-        own["activations"] = merge({"shards": 1, "decoder": None, "tokens": None}, own["activations"] or {})
-    resolved = merge(defaults, own)
-    name = path.stem
-    for section in ("model", "sae", "corpus", "activations"):
-        for key in ("path", "decoder", "tokens"):
-            value = (resolved.get(section) or {}).get(key)
-            if isinstance(value, str):
-                resolved[section][key] = value.replace("{experiment}", name)
-    return {"name": name, **resolved}
+__all__ = [
+    "CONFIG_FOLDER",
+    "Config",
+    "experiment_file",
+    "experiment_names",
+    "imported_experiments",
+    "listed_experiments",
+    "resolve",
+]  # of files.py, for the rules
 
 
 def load_experiment(name: str, folder: Path = CONFIG_FOLDER) -> Config:
@@ -209,8 +114,8 @@ def check_clustering(name: str, config: Config) -> None:
     floor = Decimal(str(config["similarity"]["jaccard_floor"]))
     if spec.graph == "coactivation" and spec.threshold < floor:
         raise ConfigError(
-            f"{name} asks for edges at Jaccard >= {spec.threshold}, below similarity.jaccard_floor = {floor} of experiment "
-            f'"{config["name"]}": raise the threshold, or lower the floor (the counts are then made anew)'
+            f"{name} asks for edges at Jaccard >= {spec.threshold}, below similarity.jaccard_floor = {floor} of "
+            f'experiment "{config["name"]}": raise the threshold, or lower the floor (the counts are then made anew)'
         )
     if spec.needs_cosine and not has_decoder(config):
         raise ConfigError(
@@ -227,7 +132,7 @@ def check_cluster_name(name: str) -> None:
         With the canonical form.
 
     """
-    if not name.isdecimal():
+    if not (name.isascii() and name.isdecimal()):
         raise ConfigError(f'cluster "{name}" is no number; clusters are written with four digits, e.g. cluster=0003')
     if name != f"{int(name):04d}":
         raise ConfigError(f'cluster "{name}" must be written "{int(name):04d}"')

@@ -1,106 +1,132 @@
-"""All problems of an experiment file at once, each with file, line, key and remedy."""
+"""All problems of an experiment file at once, each with file, line, key and remedy.
+
+Imported by the Snakefile in every job, so nothing heavy is imported here, and nothing looks at data: what needs the
+files themselves or the table of pretrained SAEs is in ``preflight``.
+"""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-
-from coactivation_manifolds.errors import ConfigError, nearest
-from coactivation_manifolds.experiment import config as experiment_config
-
-SCHEMA_FILE = "experiment.schema.json"
-
-
-def load_schema(folder: Path) -> dict[str, Any]:
-    """The JSON schema of experiment files."""
-    schema: dict[str, Any] = json.loads((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
-    return schema
-
-
-def key_lines(path: Path) -> dict[tuple[str, ...], int]:
-    """The line (from 1) on which each key of a YAML file stands, by its path of keys."""
-    lines: dict[tuple[str, ...], int] = {}
-
-    def visit(node: yaml.Node, keys: tuple[str, ...]) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                here = (*keys, str(key.value))
-                lines[here] = key.start_mark.line + 1
-                visit(value, here)
-        elif isinstance(node, yaml.SequenceNode):
-            for position, item in enumerate(node.value):
-                here = (*keys, str(position))
-                lines[here] = item.start_mark.line + 1
-                visit(item, here)
-
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    if root is not None:
-        visit(root, ())
-    return lines
+from coactivation_manifolds.errors import ConfigError
+from coactivation_manifolds.experiment.contradictions import contradictions
+from coactivation_manifolds.experiment.files import (
+    HARVEST_SECTIONS,
+    SETTINGS_FILE,
+    Config,
+    Resolved,
+    resolve_with_lines,
+)
+from coactivation_manifolds.experiment.schema_check import load_schema, schema_problems, settings_schema
+from coactivation_manifolds.experiment.yaml_file import Keys, read_yaml
+from coactivation_manifolds.paths import WILDCARDS
 
 
 def find_problems(path: Path, folder: Path) -> list[str]:
-    """Everything that is wrong in one experiment file, one line each; empty where it is right."""
+    """Everything that is wrong in one experiment file and in config.yaml, one line each; empty where all is right.
+
+    Parameters
+    ----------
+    path
+        The experiment's file.
+    folder
+        Where config.yaml and the schema are.
+
+    """
     try:
-        resolved = experiment_config.resolve(path, folder)
-        lines = key_lines(path)
+        settings = find_settings_problems(folder)
     except ConfigError as error:
         return [str(error)]
+    try:
+        resolved = resolve_with_lines(path, folder)
+        schema = load_schema(folder)
+    except ConfigError as error:
+        return [*settings, str(error)]
+    if not re.fullmatch(WILDCARDS["experiment"], path.stem):
+        settings.append(f'{path}: "{path.stem}" is no name of an experiment: letters, digits, ".", "_" and "-" only')
+    content = {key: value for key, value in resolved.config.items() if key != "name"}
+    wrong = schema_problems(content, schema)
+    wrong += [(keys, "is missing, here and in the defaults") for keys in missing_keys(resolved.config, schema)]
+    found = [(*place(keys, resolved, path), message) for keys, message in wrong]
+    found += [
+        (*place(keys, resolved, path, involved), message)
+        for keys, message, involved in contradictions(resolved.config, [keys for keys, _ in wrong])
+    ]
+    found.sort(key=lambda problem: (problem[0] == folder / SETTINGS_FILE, problem[1]))
+    return list(dict.fromkeys([*settings, *(told(*problem) for problem in found)]))
 
-    def at(keys: tuple[str, ...]) -> str:
-        known = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), None)
-        return f"{path}{f', line {known}' if known else ''}: {'.'.join(keys)}"
 
-    checked = {key: value for key, value in resolved.items() if key != "name"}
-    problems = []
-    for error in sorted(
-        Draft202012Validator(load_schema(folder)).iter_errors(checked),
-        key=lambda e: [str(p) for p in e.absolute_path],
-    ):
-        keys = tuple(str(part) for part in error.absolute_path)
-        if error.validator == "additionalProperties":
-            allowed = list(error.schema.get("properties", {}))
-            problems += [
-                f"{at((*keys, key))}: unknown key{nearest(key, allowed)}"
-                for key in error.instance
-                if key not in allowed
+def find_settings_problems(folder: Path) -> list[str]:
+    """Everything that is wrong in config.yaml: its own keys, and the defaults of experiments.
+
+    Raises
+    ------
+    ConfigError
+        It can't be read, or the schema can't.
+
+    """
+    path = folder / SETTINGS_FILE
+    settings = read_yaml(path)
+    problems = schema_problems(settings.content, settings_schema(load_schema(folder)))
+    resolved = Resolved({}, settings.lines, settings.lines)
+    return [told(*place(keys, resolved, path), message) for keys, message in problems]
+
+
+def missing_keys(config: Config, schema: dict[str, dict[str, Config]]) -> list[Keys]:
+    """Keys that have no value at all: their default was taken out of config.yaml."""
+    unused = {*(HARVEST_SECTIONS if "activations" in config else ("activations",)), "training"}
+    found: list[Keys] = []
+    for section, rule in schema["properties"].items():
+        if section in unused or section == "extends":
+            continue
+        if section not in config:
+            found.append((section,))
+        elif isinstance(config[section], dict):
+            required = rule.get("required", [])
+            found += [
+                (section, key)
+                for key in rule.get("properties", {})
+                if key not in config[section] and key not in required
             ]
-        else:
-            problems.append(f"{at(keys)}: {error.message}")
-    if problems:
-        return problems
-    for keys, message in semantic_problems(resolved):
-        problems.append(f"{at(keys)}: {message}")
-    return problems
-
-
-def semantic_problems(config: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
-    """What a schema can't say: keys that contradict one another, names out of the grammar, thresholds below the floor."""
-    found: list[tuple[tuple[str, ...], str]] = []
-    names: list[tuple[tuple[str, ...], str]] = [(("clustering", "headline"), config["clustering"]["headline"])]
-    for position, pattern in enumerate(config["clustering"]["sweep"]):
-        keys = ("clustering", "sweep", str(position))
-        try:
-            names += [(keys, name) for name in experiment_config.expand_names([pattern])]
-        except ConfigError as error:
-            found.append((keys, str(error)))
-    for keys, name in names:
-        try:
-            experiment_config.check_clustering(name, config)
-        except ConfigError as error:
-            found.append((keys, str(error)))
-    if config["clustering"]["min_size"] > config["clustering"]["max_size"]:
-        found.append((("clustering", "min_size"), "is larger than clustering.max_size"))
-    positions = config["counting"]["positions"]
-    if positions is not None and positions[0] >= positions[1]:
-        found.append(
-            (
-                ("counting", "positions"),
-                f"{positions} is empty: [first, last) counts first <= position < last",
-            )
-        )
     return found
+
+
+def place(keys: Keys, resolved: Resolved, path: Path, involved: Sequence[Keys] = ()) -> tuple[Path, int, str]:
+    """File, line (0: unknown) and name of a key with a problem.
+
+    The file is the one where the value stands. A value that is missing, or a default that contradicts something of the
+    experiment's own, is shown at the nearest line of the experiment's own file.
+    """
+    lines = resolved.lines
+    if keys not in resolved.own_lines and missing(keys, resolved.config):
+        lines = resolved.own_lines
+    candidates = [keys]
+    if keys not in resolved.own_lines:
+        candidates = [other for other in involved if other in resolved.own_lines and len(other) > 1] + candidates
+    for candidate in candidates:
+        for length in range(len(candidate), 0, -1):
+            if candidate[:length] in lines:
+                file, line = lines[candidate[:length]]
+                own = not resolved.config or candidate[:length] in resolved.own_lines
+                return file, line, shown(keys) if own else f"defaults.{shown(keys)}"
+    return path, 0, shown(keys)
+
+
+def told(file: Path, line: int, name: str, message: str) -> str:
+    """One problem on one line."""
+    return f"{file}{f', line {line}' if line else ''}: {name}: {message}"
+
+
+def missing(keys: Keys, config: Config) -> bool:
+    """Whether a key's value is null or absent."""
+    value: object = config
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value is None
+
+
+def shown(keys: Keys) -> str:
+    """A path of keys as a person writes it: ``clustering.sweep[0]``."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(keys))
