@@ -12,18 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from coactivation_manifolds.storage import PathLike, atomic_path
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
-"""Eight colours that colour-blind readers tell apart (Okabe and Ito 2008, "Color Universal Design"), strongest first."""
+"""Eight colours that colour-blind readers tell apart (Okabe and Ito 2008), strongest first."""
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 """Markers for a second round of the palette: colour i with marker i // 8."""
@@ -84,7 +83,8 @@ def figure_style() -> Iterator[None]:
     """Draw in the project's style, whatever a user's matplotlibrc says; the global settings are given back after."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_RC)
+        for key, value in _RC.items():
+            matplotlib.rcParams[cast(Any, key)] = value
         yield
 
 
