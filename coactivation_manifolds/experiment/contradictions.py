@@ -188,9 +188,9 @@ CHECKS: tuple[tuple[tuple[Keys, ...], Check], ...] = (
     ((("activations",),), token_table),
     (
         (
+            ("similarity", "jaccard_floor"),
             ("clustering", "headline"),
             ("clustering", "sweep"),
-            ("similarity", "jaccard_floor"),
             ("activations", "decoder"),
         ),
         clusterings,
