@@ -85,8 +85,8 @@ def warnings(config: Config, path: Path) -> list[str]:
     corpus, harvest = config["corpus"], config["harvest"]
     if shards > 1 and harvest["tokens_per_shard"] < SMALL_SHARD and corpus["n_tokens"] >= MANY_TOKENS:
         found.append(
-            f"harvest.tokens_per_shard = {harvest['tokens_per_shard']:,} is small: in a small shard many pairs reach the "
-            "floor by chance and must be counted again; 150,000 to 500,000 is best"
+            f"harvest.tokens_per_shard = {harvest['tokens_per_shard']:,} is small: in a small shard many pairs reach "
+            "the floor by chance and must be counted again; 150,000 to 500,000 is best"
         )
     if harvest["device"] == "cpu" and harvest["gpus_per_job"] > 0:
         found.append("harvest.gpus_per_job asks for a GPU that harvest.device: cpu does not use; set it to 0")
