@@ -128,6 +128,7 @@ CLUSTERS_SUMMARY = pa.schema(
         ("members", pa.list_(pa.uint32())),
         ("mean_jaccard", pa.float64()),
         ("min_jaccard", pa.float64()),
+        ("n_pairs_present", pa.int64()),
         ("mean_cosine", pa.float64()),
         ("min_cosine", pa.float64()),
         ("max_cosine", pa.float64()),
@@ -146,12 +147,26 @@ SWEEP_SUMMARY = pa.schema(
         ("method", pa.string()),
         ("threshold", pa.float64()),
         ("resolution", pa.float64()),
+        ("n_edges", pa.int64()),
         ("n_clusters", pa.int64()),
         ("n_clustered", pa.int64()),
         ("median_size", pa.float64()),
         ("max_size", pa.int64()),
         ("modularity", pa.float64()),
         ("ami_cosine", pa.float64()),
+    ]
+)
+
+PLANTED_TRUTH = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("position_in_doc", pa.int32()),
+        ("process", pa.string()),
+        ("cos", pa.float64()),
+        ("sin", pa.float64()),
+        ("p1", pa.float64()),
+        ("p2", pa.float64()),
+        ("p3", pa.float64()),
     ]
 )
 

@@ -1,0 +1,55 @@
+"""The frame around everything that trains: no network, a seed and a number of threads, all given back afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from coactivation_manifolds.storage import atomic_path, storage_errors
+
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "WANDB_MODE": "disabled",
+}
+
+
+def work_offline() -> None:
+    """Tell libraries that load models to look at this disk only; call it before they are imported."""
+    os.environ.update(OFFLINE)
+
+
+@contextmanager
+def seeded_torch(seed: int, *, threads: int) -> Iterator[None]:
+    """Run a block with torch's random generator seeded and its number of threads set.
+
+    With the same seed and threads, the same build of torch on the same kind of processor gives the same numbers.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def filled_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty temporary folder beside ``folder``; on success its files are moved there, each complete or absent."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp") as name:
+            temporary = Path(name)
+            yield temporary
+            for file in sorted(temporary.iterdir()):
+                with atomic_path(folder / file.name) as target:
+                    shutil.move(file, target)
