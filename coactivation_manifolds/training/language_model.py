@@ -55,8 +55,8 @@ def train_language_model(
     model_folder
         Written: config.json, model.safetensors, tokenizer.json, tokenizer_config.json, as transformers loads them.
     losses_path
-        Written: the training curve, the loss on held-out documents, and where the source of the text is known, the loss of
-        a perfect observer on the same words. Nats a token.
+        Written: the training curve, the loss on held-out documents, and where the source of the text is known, the loss
+        of a perfect observer on the same words. Nats a token.
 
     Raises
     ------
@@ -73,8 +73,8 @@ def train_language_model(
     n_held_out = int(settings["held_out_documents"])
     if len(texts) <= n_held_out:
         raise InputError(
-            f"{training_path} has {len(texts)} documents, and training.model.held_out_documents holds back {n_held_out}: "
-            "nothing is left to train on"
+            f"{training_path} has {len(texts)} documents, and training.model.held_out_documents holds back "
+            f"{n_held_out}: nothing is left to train on"
         )
     split = len(texts) - n_held_out
     bos = int(tokenizer.bos_token_id)

@@ -1,7 +1,7 @@
 """The planted corpus: documents of one hidden process each, and the exact beliefs after each of their words.
 
-The documents are all that the model, the SAE and the workflow see. The truth goes into a file of its own, which only the
-final check reads.
+The documents are all that the model, the SAE and the workflow see. The truth goes into a file of its own, which only
+the final check reads.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def planted_processes(settings: Settings, *, seed: int) -> list[HiddenMarkovProc
 
     ``settings`` is ``training.planted`` of an experiment file.
     """
-    simplex = {"filled": filled_simplex_process, "mess3": mess3_process}[settings["simplex"]]
+    simplex = mess3_process() if settings["simplex"] == "mess3" else filled_simplex_process()
     chains = [
         word_chain(name, words.split(), seed=_chain_seed(seed, number))
         for number, (name, words) in enumerate(BACKGROUND_WORDS.items())
     ]
-    return [ring_process(), simplex(), *chains]
+    return [ring_process(), simplex, *chains]
 
 
 def _chain_seed(seed: int, number: int) -> int:
@@ -126,9 +126,9 @@ def optimal_losses(
 
 
 def truth_table(documents: PlantedDocuments, processes: Sequence[HiddenMarkovProcess]) -> pa.Table:
-    """The exact belief after each word (schemas.PLANTED_TRUTH): (E cos, E sin) on the ring, (p1, p2, p3) on the simplex.
+    """The exact belief after each word, as schemas.PLANTED_TRUTH.
 
-    Columns that mean nothing for a process are null.
+    (E cos, E sin) for the ring, (p1, p2, p3) for the simplex; columns that mean nothing for a process are null.
     """
     n_documents, n_words = documents.words.shape
     columns = {name: np.full((n_documents, n_words), np.nan) for name in ("cos", "sin", "p1", "p2", "p3")}

@@ -1,9 +1,9 @@
 """Hidden Markov processes whose exact beliefs are known: a ring, a simplex, and plain word chains as background.
 
 Each process emits one word a step from its hidden state and then moves on. The belief of a perfect observer (the
-posterior over hidden states given the words so far) follows from Bayes' rule; it is what a language model trained on the
-words has to carry in its residual stream to predict the next one (Shai et al. 2024, "Transformers represent belief state
-geometry in their residual stream").
+posterior over hidden states given the words so far) follows from Bayes' rule; it is what a language model trained on
+the words has to carry in its residual stream to predict the next one (Shai et al. 2024, "Transformers represent belief
+state geometry in their residual stream").
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ class HiddenMarkovProcess:
 def ring_process(*, n_angles: int = 24, concentration: float = 3.0, stay: float = 0.5) -> HiddenMarkovProcess:
     """A hidden angle that drifts round the compass: "wind".
 
-    The angle starts anywhere, stays with probability ``stay`` and else moves one of ``n_angles`` steps either way. A compass
-    word at angle phi is emitted with probability proportional to exp(concentration cos(theta - phi)), so likelihoods add as
-    vectors in the plane and the exact belief (E cos, E sin) lies near a circle.
+    The angle starts anywhere, stays with probability ``stay`` and else moves one of ``n_angles`` steps either way. A
+    compass word at angle phi is emitted with probability proportional to exp(concentration cos(theta - phi)), so
+    likelihoods add as vectors in the plane and the exact belief (E cos, E sin) lies near a circle.
     """
     angles = ring_angles(n_angles)
     step = np.eye(n_angles)
@@ -104,8 +104,8 @@ def ring_angles(n_angles: int) -> FloatArray:
 def filled_simplex_process(*, change: float = 0.04, concentration: float = 1.3) -> HiddenMarkovProcess:
     """Three hidden moods whose beliefs fill the triangle: "mood".
 
-    ``change`` is the probability of moving to each of the other two states at a step. Nine words stand round a circle with
-    the states at 0, 3 and 6; each is emitted with probability proportional to exp(concentration cos(distance)).
+    ``change`` is the probability of moving to each of the other two states at a step. Nine words stand round a circle
+    with the states at 0, 3 and 6; each is emitted with probability proportional to exp(concentration cos(distance)).
     """
     return HiddenMarkovProcess(
         name="mood",
@@ -119,8 +119,8 @@ def filled_simplex_process(*, change: float = 0.04, concentration: float = 1.3) 
 def mess3_process(*, change: float = 0.05, clarity: float = 0.85) -> HiddenMarkovProcess:
     """Mess3, the three-state process whose beliefs form a fractal in the triangle (Marzen and Crutchfield 2017).
 
-    ``change`` is x and ``clarity`` is alpha of the usual notation: a state emits its own word with probability alpha, each
-    other word with (1 - alpha) / 2. The entropy rate at x = 0.05, alpha = 0.85 is 1.145 bits.
+    ``change`` is x and ``clarity`` is alpha of the usual notation: a state emits its own word with probability alpha,
+    each other word with (1 - alpha) / 2. The entropy rate at x = 0.05, alpha = 0.85 is 1.145 bits.
     """
     other = (1.0 - clarity) / 2.0
     return HiddenMarkovProcess(
@@ -137,7 +137,8 @@ def word_chain(
 ) -> HiddenMarkovProcess:
     """A Markov chain over words with nothing hidden: the background.
 
-    Each word has ``n_successors`` successors with Dirichlet(1) probabilities, mixed with a share ``uniform`` of all words.
+    Each word has ``n_successors`` successors with Dirichlet(1) probabilities, mixed with a share ``uniform`` of all
+    words.
     """
     rng = np.random.default_rng(seed)
     n_words = len(words)

@@ -45,7 +45,7 @@ def package_folder(package: str) -> Path:
 
 
 def source_files(folder: Path) -> list[Path]:
-    """All Python files below a folder, sorted by path; installed packages inside the standard library's folder are left out."""
+    """All Python files below a folder, sorted by path, without packages installed inside the standard library's."""
     files = (path for path in folder.rglob("*.py") if not {"site-packages", "dist-packages"} & set(path.parts[:-1]))
     inside = "site-packages" in folder.parts
     found = folder.rglob("*.py") if inside else files
@@ -119,7 +119,7 @@ def split_documents(texts: Sequence[str], *, harvest_characters: int, seed: int)
     n_harvest = int(np.searchsorted(ends, harvest_characters)) + 1
     if n_harvest >= len(order):
         raise InputError(
-            f"training.python_docs.harvest_characters = {harvest_characters} leaves nothing to train on: the packages have "
-            f"{int(ends[-1]) if len(ends) else 0} characters; lower it or add packages"
+            f"training.python_docs.harvest_characters = {harvest_characters} leaves nothing to train on: the packages "
+            f"have {int(ends[-1]) if len(ends) else 0} characters; lower it or add packages"
         )
     return order[n_harvest:], order[:n_harvest]

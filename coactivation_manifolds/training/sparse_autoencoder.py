@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from coactivation_manifolds.errors import ConfigError, InputError
 from coactivation_manifolds.storage import PathLike, write_json
 from coactivation_manifolds.training.contexts import Contexts, document_contexts, tokenize
@@ -98,7 +96,8 @@ def first_contexts(training_path: PathLike, tokenizer: Any, *, n_tokens: int, co
             break
     if found < n_tokens:
         raise InputError(
-            f"{training_path} has {found} tokens, training.sae.n_vectors asks for {n_tokens}: lower it or train on more text"
+            f"{training_path} has {found} tokens, training.sae.n_vectors asks for {n_tokens}: lower it or train on "
+            "more text"
         )
     return document_contexts(documents, context_length=context_length, bos=int(tokenizer.bos_token_id))
 

@@ -1,4 +1,4 @@
-"""Tokenizers made on the spot and saved as transformers does: words for the planted corpus, byte pairs for real text."""
+"""Tokenizers made on the spot, saved as transformers does: words for the planted corpus, byte pairs for real text."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def word_tokenizer(words: Sequence[str]) -> Tokenizer:
 
 
 def train_byte_pair_tokenizer(texts: Iterable[str], *, vocabulary_size: int) -> Tokenizer:
-    """Train a byte-level byte-pair tokenizer as GPT-2's: no text is unknown to it, ``<|endoftext|>`` is its only special
-    token and stands in front of a context.
+    """Train a byte-level byte-pair tokenizer as GPT-2's.
+
+    No text is unknown to it; ``<|endoftext|>`` is its only special token and stands in front of a context.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 

@@ -44,7 +44,7 @@ def seeded_torch(seed: int, *, threads: int) -> Iterator[None]:
 
 @contextmanager
 def filled_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty temporary folder beside ``folder``; on success its files are moved there, each complete or absent."""
+    """Give an empty temporary folder; on success its files are moved into ``folder``, each complete or absent."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp") as name:
