@@ -1,0 +1,99 @@
+"""Dry runs of the experiments that ship: without torch, a GPU, the data, or a network."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, add_small_experiment
+
+from coactivation_manifolds.experiment.config import load_experiment
+from coactivation_manifolds.experiment.expected_files import expected_files
+
+pytestmark = pytest.mark.workflow
+
+POISON = """\
+import importlib.abc, sys
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "transformers", "sae_lens", "matplotlib", "pyarrow", "datasets", "sklearn"}:
+            raise ImportError(f"{name} is not needed for a plan")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def plan(folder: Path, *targets: str, poison: Path) -> str:
+    """The output of a dry run in which importing torch and its like fails."""
+    (poison / "sitecustomize.py").write_text(POISON)
+    environment = {**os.environ, "PYTHONPATH": f"{poison}{os.pathsep}{ROOT}", "CUDA_VISIBLE_DEVICES": ""}
+    finished = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "-n", *targets],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stdout[-4000:]
+    return finished.stdout
+
+
+def job_table(output: str) -> dict[str, int]:
+    """Jobs by rule, from the last table of the plan."""
+    table = output.rsplit("Job stats:", 1)[1]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    ("name", "shards"),
+    [("gemma-2-2b_layer12_65k", 4), ("gpt2-small_layer7", 20), ("gemma-3-27b_layer31_65k", 20), ("demo", 3)],
+)
+def test_one_job_a_shard(clone, tmp_path, name, shards):
+    output = plan(clone.folder, f"results/{name}/report.html", poison=tmp_path)
+    jobs = job_table(output)
+    assert jobs["harvest_shard"] == jobs["count_shard"] == jobs["recount_shard"] == shards
+    assert jobs["write_report"] == jobs["plan_corpus"] == jobs["reduce_counts"] == 1
+    gpus = {int(count) for count in re.findall(r"gpu=(\d+)", output)}
+    assert gpus == {{"demo": 0, "gemma-3-27b_layer31_65k": 2}.get(name, 1)}
+    assert not (clone / "results").exists()
+    outputs = set(re.findall(r"results/[^\s,]+", " ".join(re.findall(r"^ +output: (.*)$", output, flags=re.MULTILINE))))
+    config = load_experiment(name, clone / "config")
+    assert expected_names(config) == outputs
+
+
+def test_an_import_without_decoder(clone, tmp_path):
+    add_small_experiment(clone, shards=2)
+    path = clone / "config/experiments/small.yaml"
+    path.write_text(path.read_text().replace("  decoder: data/decoder.npy\n", ""))
+    output = plan(clone.folder, "results/small/report.html", poison=tmp_path)
+    outputs = set(re.findall(r"results/[^\s,]+", " ".join(re.findall(r"^ +output: (.*)$", output, flags=re.MULTILINE))))
+    assert expected_names(load_experiment("small", clone / "config")) == outputs
+    assert "harvest_shard" not in job_table(output)
+
+
+def expected_names(config) -> set[str]:
+    """What inspect looks for, as the plan writes it: the atlas is declared as a folder, token shards not at all."""
+    names = {str(path) for files in expected_files(config).values() for path in files}
+    return {name.removesuffix("/index.html") for name in names if "/corpus/shard=" not in name}
+
+
+def test_several_experiments_in_one_plan(clone, tmp_path):
+    output = plan(clone.folder, "results/demo/report.html", "results/gpt2-small_layer7/report.html", poison=tmp_path)
+    assert job_table(output)["write_report"] == 2
+    assert job_table(output)["harvest_shard"] == 23
+
+
+def test_a_broken_file_of_another_experiment_stops_nothing(clone, tmp_path):
+    clone.write_experiment("broken", "a: [\n")
+    assert job_table(plan(clone.folder, "results/demo/report.html", poison=tmp_path))["write_report"] == 1
+
+
+def test_an_import_that_extends_another_is_known_as_an_import(clone, tmp_path):
+    add_small_experiment(clone)
+    clone.write_experiment("narrow", "extends: small\ncounting: {positions: [0, 20]}\n")
+    jobs = job_table(plan(clone.folder, "results/narrow/similarity/edges.parquet", poison=tmp_path))
+    assert jobs["import_activations"] == 1
