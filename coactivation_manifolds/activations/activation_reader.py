@@ -1,0 +1,150 @@
+"""Reading shards through their manifests, part by part, with their hashes checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
+from coactivation_manifolds.errors import ResultsError
+from coactivation_manifolds.storage import PathLike, damaged, open_table, read_json, sha256_file
+
+COLUMNS = ("doc_id", "token_index", "position_in_doc", "token_id", "feature_ids", "activations")
+MANIFEST_KEYS = (
+    "shard",
+    "n_latents",
+    "n_tokens",
+    "n_entries",
+    "first_token_index",
+    "last_token_index",
+    "n_raised_to_subnormal",
+    "fingerprint",
+    "parts",
+)
+PART_KEYS = ("file", "rows", "entries", "sha256")
+
+
+def read_manifest(path: PathLike) -> dict[str, Any]:
+    """A shard's manifest.
+
+    Raises
+    ------
+    InputError
+        Missing, or no JSON.
+    ResultsError
+        Not a manifest of ours, or of a newer format version.
+
+    """
+    manifest = read_json(path)
+    lacking = [key for key in MANIFEST_KEYS if key not in manifest]
+    if not lacking:
+        lacking = [f"parts: {key}" for part in manifest["parts"] for key in PART_KEYS if key not in part]
+    if lacking:
+        raise ResultsError(f"{path} is no manifest of a shard (it lacks {lacking[0]!r}); {_remedy(path)}")
+    return manifest
+
+
+def read_manifests(paths: Sequence[PathLike]) -> list[dict[str, Any]]:
+    """The manifests of one experiment's shards, in the order given, which must be the tokens' order.
+
+    Raises
+    ------
+    ResultsError
+        Shards of different runs, missing or out of order.
+
+    """
+    manifests = [read_manifest(path) for path in paths]
+    last_token = -1
+    for number, (path, manifest) in enumerate(zip(paths, manifests, strict=True)):
+        if manifest["shard"] != number:
+            raise ResultsError(f"{path} says that it is shard {manifest['shard']}, expected {number}; {_remedy(path)}")
+        differing = _differing_key(manifests[0], manifest)
+        if differing is not None:
+            raise ResultsError(
+                f"{path} belongs to another experiment or run than {paths[0]}: they differ in {differing}; "
+                f"{_remedy(path)}"
+            )
+        if manifest["n_tokens"]:
+            if manifest["first_token_index"] <= last_token:
+                raise ResultsError(
+                    f"{path} begins with token {manifest['first_token_index']}, but a shard before it ends with "
+                    f"{last_token}; {_remedy(path)}"
+                )
+            last_token = manifest["last_token_index"]
+    return manifests
+
+
+def iter_parts(manifest_path: PathLike, *, verify: bool = True) -> Iterator[TokenRows]:
+    """The rows of a shard, one part at a time, in token_index order.
+
+    Parameters
+    ----------
+    manifest_path
+        The shard's manifest; its parts lie beside it.
+    verify
+        Check each part's SHA-256 against the manifest.
+
+    Raises
+    ------
+    ResultsError
+        A part is missing, or not the one that the manifest speaks of.
+
+    """
+    manifest = read_manifest(manifest_path)
+    for part in manifest["parts"]:
+        path = Path(manifest_path).with_name(part["file"])
+        if not path.exists():
+            raise ResultsError(f"{path} is missing, though {manifest_path} lists it; {_remedy(manifest_path)}")
+        if verify and sha256_file(path) != part["sha256"]:
+            raise ResultsError(
+                f"{path} was changed after it was written (its SHA-256 differs from the manifest's); "
+                f"{_remedy(manifest_path, part=path)}"
+            )
+        rows = read_part(path, manifest["n_latents"])
+        if rows.n_tokens != part["rows"] or rows.n_entries != part["entries"]:
+            raise ResultsError(
+                f"{path} holds {rows.n_tokens} tokens and {rows.n_entries} entries, {manifest_path} says "
+                f"{part['rows']} and {part['entries']}; {_remedy(manifest_path, part=path)}"
+            )
+        yield rows
+
+
+def read_shard(manifest_path: PathLike, *, verify: bool = True) -> TokenRows:
+    """All rows of a shard in memory; errors as ``iter_parts``."""
+    n_latents = read_manifest(manifest_path)["n_latents"]
+    return concatenate(iter_parts(manifest_path, verify=verify), n_latents)
+
+
+def read_part(path: PathLike, n_latents: int) -> TokenRows:
+    """The rows of one part file, ours or another writer's, in any row groups.
+
+    Raises
+    ------
+    InputError
+        Damaged, or lacking a column.
+
+    """
+    with open_table(path) as parquet:
+        names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
+        try:
+            table = parquet.read(columns=names)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise damaged(path, error) from error
+    return TokenRows.from_table(table, n_latents, source=str(path))
+
+
+def _differing_key(one: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """The first setting in which two shards differ; None where they belong together."""
+    if one["n_latents"] != other["n_latents"]:
+        return "n_latents"
+    keys = [*one["fingerprint"], *other["fingerprint"]]
+    return next((key for key in keys if one["fingerprint"].get(key) != other["fingerprint"].get(key)), None)
+
+
+def _remedy(manifest_path: PathLike, part: Path | None = None) -> str:
+    """What to do about a shard whose files don't belong together."""
+    also = f" and {part}" if part is not None else ""
+    return f"delete {manifest_path}{also} and run the same command again: the shard is then made anew"
