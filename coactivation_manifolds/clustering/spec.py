@@ -4,7 +4,7 @@ Grammar (docs/clustering_names.md)::
 
     components_j0.20                              connected components at Jaccard >= 0.20
     components_j0.20_cos0.80                      the same, edges with decoder cosine > 0.80 pruned
-    leiden_cpm_phi_j0.05_r0.050_s0                Leiden, CPM, edge weight phi, edges at Jaccard >= 0.05, resolution, seed
+    leiden_cpm_phi_j0.05_r0.050_s0                Leiden, CPM, edge weight phi, Jaccard >= 0.05, resolution, seed
     leiden_modularity_jaccard_j0.05_r1.000_s0     Leiden, modularity, edge weight Jaccard
     cosine_components_c0.50                       connected components of the decoder-cosine graph at cosine >= 0.50
     cosine_leiden_cpm_c0.30_r0.050_s0             Leiden on the decoder-cosine graph
@@ -24,17 +24,21 @@ OBJECTIVES = ("cpm", "modularity")
 WEIGHTS = ("jaccard", "phi", "overlap")
 GRAMMAR = (
     "components_j0.20[_cos0.80], leiden_{cpm|modularity}_{jaccard|phi|overlap}_j0.05[_cos0.80]_r0.050_s0, "
-    "cosine_components_c0.50, cosine_leiden_{cpm|modularity}_c0.30_r0.050_s0, or cosine_matched_ and one of the first two"
+    "cosine_components_c0.50, cosine_leiden_{cpm|modularity}_c0.30_r0.050_s0, "
+    "or cosine_matched_ before one of the first two"
 )
 
+# [0-9] and not \d, which takes any script's digits; no leading zeros: one clustering has one name
+_LEIDEN = r"(?:_r(?P<resolution>(?:0|[1-9][0-9]{0,5})\.[0-9]{3})_s(?P<seed>0|[1-9][0-9]{0,8}))?"
+_SHARE = r"[0-9]\.[0-9]{2}"
 _COACTIVATION = re.compile(
     r"(?:(?P<components>components)|leiden_(?P<objective>cpm|modularity)_(?P<weight>jaccard|phi|overlap))"
-    r"_j(?P<jaccard>\d\.\d\d)(?:_cos(?P<cap>\d\.\d\d))?(?:_r(?P<resolution>\d+\.\d{3})_s(?P<seed>0|[1-9]\d*))?"
+    rf"_j(?P<jaccard>{_SHARE})(?:_cos(?P<cap>{_SHARE}))?{_LEIDEN}"
 )
 _COSINE = re.compile(
-    r"cosine_(?:(?P<components>components)|leiden_(?P<objective>cpm|modularity))_c(?P<cosine>\d\.\d\d)"
-    r"(?:_r(?P<resolution>\d+\.\d{3})_s(?P<seed>0|[1-9]\d*))?"
+    rf"cosine_(?:(?P<components>components)|leiden_(?P<objective>cpm|modularity))_c(?P<cosine>{_SHARE}){_LEIDEN}"
 )
+MATCHED = "cosine_matched_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class ClusteringSpec:
     method
         ``components`` or ``leiden``.
     threshold
-        Smallest Jaccard (co-activation) or decoder cosine (cosine) of an edge; None where matched.
+        Smallest Jaccard (co-activation) or decoder cosine (cosine) of an edge; of the reference where matched.
     cosine_cap
         Edges of a larger decoder cosine are pruned; None prunes none.
     objective, weight, resolution, seed
@@ -77,7 +81,7 @@ class ClusteringSpec:
             return f"{head}_c{self.threshold:.2f}{leiden}"
         head = "components" if self.method == "components" else f"leiden_{self.objective}_{self.weight}"
         cap = f"_cos{self.cosine_cap:.2f}" if self.cosine_cap is not None else ""
-        return f"{'cosine_matched_' if self.matched else ''}{head}_j{self.threshold:.2f}{cap}{leiden}"
+        return f"{MATCHED if self.matched else ''}{head}_j{self.threshold:.2f}{cap}{leiden}"
 
     @property
     def reference(self) -> ClusteringSpec:
@@ -90,9 +94,14 @@ class ClusteringSpec:
         return replace(self, matched=True)
 
     @property
+    def from_cosine(self) -> bool:
+        """Whether its graph is made of decoder cosines."""
+        return self.matched or self.graph == "cosine"
+
+    @property
     def needs_cosine(self) -> bool:
         """Whether the decoder's cosines are needed to make it."""
-        return self.matched or self.graph == "cosine" or self.cosine_cap is not None
+        return self.from_cosine or self.cosine_cap is not None
 
 
 def parse_spec(name: str) -> ClusteringSpec:
@@ -104,7 +113,7 @@ def parse_spec(name: str) -> ClusteringSpec:
         Not of the grammar, or a number out of its range; the message shows the grammar and the nearest legal name.
 
     """
-    body = name.removeprefix("cosine_matched_")
+    body = name.removeprefix(MATCHED)
     matched = body != name
     pattern = _COSINE if body.startswith("cosine_") and not matched else _COACTIVATION
     found = pattern.fullmatch(body)
@@ -133,35 +142,43 @@ def parse_spec(name: str) -> ClusteringSpec:
 
 
 def _wrong_name(name: str, reason: str) -> ConfigError:
-    hint = suggest(name)
-    meant = f'; nearest legal name: "{hint}"' if hint else ""
+    shown = " ".join(name.split())
+    shown = f"{shown[:77]}..." if len(shown) > 80 else shown
     return ConfigError(
-        f'"{name}" is no name of a clustering{": " + reason if reason else ""}{meant}; the grammar is {GRAMMAR}'
+        f'"{shown}" is no name of a clustering{": " + reason if reason else ""}; '
+        f'nearest legal name: "{suggest(name)}"; the grammar is {GRAMMAR}'
     )
 
 
 def suggest(name: str) -> str:
-    """The nearest legal name: the same words with numbers brought to their fixed decimals, else the closest example."""
+    """The nearest legal name: the same words, with numbers brought to their fixed decimals and ranges."""
     lowered = name.lower().strip()
-    prefix = "cosine_matched_" if lowered.startswith("cosine_matched_") else ""
+    prefix = MATCHED if lowered.startswith(MATCHED) else ""
     body = lowered.removeprefix(prefix)
-
-    def value(key: str, default: str, digits: int, largest: float) -> str:
-        found = re.search(rf"_{key}(\d*\.?\d+)", body)
-        return f"{min(float(found.group(1)), largest):.{digits}f}" if found else default
-
-    seed = re.search(r"_s(\d+)", body)
-    tail = f"_r{value('r', '0.050', 3, 1e6)}_s{int(seed.group(1)) if seed else 0}"
+    seed = re.search(r"_s0*([0-9]{1,9})(?![0-9])", body)
+    tail = f"_r{_number(body, 'r', '0.050', digits=3, largest=999_999)}_s{seed.group(1) if seed else 0}"
     objective = "modularity" if "mod" in body else "cpm"
-    if body.startswith("cosine") or body.startswith("cos_"):
-        c = f"_c{value('c', '0.50', 2, 1.0)}"
-        return f"cosine_leiden_{objective}{c}{tail}" if "leiden" in body else f"cosine_components{c}"
-    cap = f"_cos{value('cos', '', 2, 1.0)}" if re.search(r"_cos\d*\.?\d", body) else ""
-    j = f"_j{value('j', '0.20', 2, 1.0)}{cap}"
-    if body.startswith("leiden") or nearest(body.split("_")[0], ["leiden"]):
+    is_leiden = "leiden" in body or bool(nearest(body.split("_")[0], ["leiden"])) or "louvain" in body
+    if body.startswith(("cosine", "cos_")):
+        c = f"_c{_number(body, 'c', '0.50')}"
+        return f"cosine_leiden_{objective}{c}{tail}" if is_leiden else f"cosine_components{c}"
+    cap = f"_cos{_number(body, 'cos', '0.80')}" if re.search(r"_cos[0-9.]", body) else ""
+    j = f"_j{_number(body, 'j', '0.20')}{cap}"
+    if is_leiden:
         weight = next((w for w in WEIGHTS if w in body), "jaccard")
         return f"{prefix}leiden_{objective}_{weight}{j}{tail}"
     return f"{prefix}components{j}"
+
+
+def _number(body: str, key: str, default: str, *, digits: int = 2, largest: float = 1.0) -> str:
+    """The number after ``_key``, with its fixed decimals; a share written as a percentage (``j20``) is taken as one."""
+    found = re.search(rf"_{key}([0-9]{{0,6}}\.?[0-9]{{1,9}})", body)
+    if found is None:
+        return default
+    number = float(found.group(1))
+    if largest == 1.0 and number.is_integer() and 1 < number <= 100:
+        number /= 100
+    return f"{min(number, largest):.{digits}f}"
 
 
 def expand_braces(pattern: str) -> list[str]:
