@@ -1,0 +1,288 @@
+"""Harvesting one shard: token shard in, parts and a manifest out, resumed from the parts that are there.
+
+A part is a fixed number of batches and a batch a fixed number of contexts, in the shard's order: a resumed run computes
+the batches that an undisturbed one would have computed. On the CPU, with the same number of threads, the files are the
+same byte for byte.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coactivation_manifolds.activations.activation_writer import PartRecord, ShardWriter
+from coactivation_manifolds.activations.batch_plan import BatchPlan
+from coactivation_manifolds.activations.float16_values import to_float16
+from coactivation_manifolds.activations.token_rows import TokenRows, concatenate, feature_id_dtype
+from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
+from coactivation_manifolds.corpus.plan import CorpusShard, read_corpus_shard
+from coactivation_manifolds.progress import Progress
+from coactivation_manifolds.storage import PathLike
+
+if TYPE_CHECKING:
+    from coactivation_manifolds.models.encoding import LatentReader, Latents
+    from coactivation_manifolds.models.sae_loader import LoadedSae
+
+logger = logging.getLogger(__name__)
+
+NOT_FINGERPRINTED = ("n_tokens", "shard_tokens", "path")
+"""Keys of the corpus section that are left out: totals, and where the text lies (the shard's tokens are hashed)."""
+
+
+def harvest_shard(
+    shard: int,
+    *,
+    plan_path: PathLike,
+    manifest_path: PathLike,
+    model: Mapping[str, Any],
+    sae: Mapping[str, Any],
+    corpus: Mapping[str, Any],
+    harvest: Mapping[str, Any],
+) -> None:
+    """Run the model to the SAE's hook on a shard's tokens and write the firing latents.
+
+    Parts that an earlier attempt completed with the same fingerprint are kept; where all are there, no model is loaded.
+
+    Parameters
+    ----------
+    shard
+        Number of the shard.
+    plan_path
+        The corpus plan; the token shard lies beside it.
+    manifest_path
+        Written last; the parts go into its folder.
+    model, sae, corpus, harvest
+        Sections of the experiment file, ``harvest`` with ``batches_per_part`` in addition.
+
+    Raises
+    ------
+    ConfigError
+        The SAE's hook or the model's layout is not known, or the layer is out of range.
+    InputError
+        Model, SAE or corpus can't be read.
+    ResultsError
+        The token shard is not the one that the plan recorded.
+    GuardRailError
+        No GPU though asked, widths differ, FVU over the bound, or numbers out of range.
+    StorageError
+        Disk full, or the folder can't be written.
+
+    """
+    from coactivation_manifolds.models.sae_loader import load_sae
+
+    tokens = read_corpus_shard(plan_path, shard)
+    plan = BatchPlan(
+        tokens=tokens,
+        batch_size=int(harvest["batch_size"]),
+        batches_per_part=int(harvest["batches_per_part"]),
+        keep_special_tokens=bool(harvest["keep_special_tokens"]),
+    )
+    with cpu_threads(int(harvest["cpu_threads"])):
+        loaded = load_sae(sae)
+        writer = ShardWriter(
+            Path(manifest_path).parent,
+            shard=shard,
+            n_latents=loaded.n_latents,
+            fingerprint=fingerprint(tokens, model=model, sae=sae, corpus=corpus, harvest=harvest),
+        )
+        records = writer.completed_parts(plan.rows_of_parts())
+        missing = [part for part in range(plan.n_parts) if part not in records]
+        if plan.n_parts == 0:
+            logger.warning("shard %d holds no token: the corpus ended before it", shard)
+        elif missing:
+            logger.info("shard %d: %d of %d parts to harvest", shard, len(missing), plan.n_parts)
+            check_recorded(records, max_fvu=float(harvest["max_fvu"]), hook_name=loaded.hook_name)
+            reader, commit = open_reader(plan, loaded, model=model, device=str(harvest["device"]))
+            records |= harvest_parts(missing, plan, reader, writer, max_fvu=float(harvest["max_fvu"]), commit=commit)
+        else:
+            logger.info("shard %d: all %d parts are there; only the manifest is written", shard, plan.n_parts)
+        writer.commit(manifest_path, expected_parts=plan.n_parts, extra=manifest_extra(tokens, loaded, records))
+
+
+def fingerprint(
+    tokens: CorpusShard,
+    *,
+    model: Mapping[str, Any],
+    sae: Mapping[str, Any],
+    corpus: Mapping[str, Any],
+    harvest: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything that decides a shard's rows, and nothing else: no device, no number of GPUs, no totals.
+
+    ``corpus_shard`` alone differs from shard to shard.
+    """
+    from coactivation_manifolds.models.model_loader import model_fingerprint
+    from coactivation_manifolds.models.sae_loader import sae_fingerprint
+
+    return {
+        "version": ALGORITHM_VERSION["activations"],
+        "model": model_fingerprint(model),
+        "sae": sae_fingerprint(sae),
+        "corpus": {key: value for key, value in sorted(corpus.items()) if key not in NOT_FINGERPRINTED},
+        "batch_size": int(harvest["batch_size"]),
+        "batches_per_part": int(harvest["batches_per_part"]),
+        "cpu_threads": int(harvest["cpu_threads"]),
+        "keep_special_tokens": bool(harvest["keep_special_tokens"]),
+        "corpus_shard": {"sha256": tokens.sha256},
+    }
+
+
+@contextmanager
+def cpu_threads(threads: int) -> Iterator[None]:
+    """Run PyTorch with this many CPU threads: sums in another order can differ in the last digit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def open_reader(
+    plan: BatchPlan, loaded: LoadedSae, *, model: Mapping[str, Any], device: str
+) -> tuple[LatentReader, str | None]:
+    """Load the model and find the hook; also gives the hub's commit of the model."""
+    from coactivation_manifolds.models.batches import front_token
+    from coactivation_manifolds.models.encoding import LatentReader
+    from coactivation_manifolds.models.guard_rails import check_width
+    from coactivation_manifolds.models.hooks import find_hook
+    from coactivation_manifolds.models.model_loader import load_model
+
+    facts = plan.tokens.tokenizer
+    front = front_token(
+        prepend_bos=loaded.prepend_bos, bos_token_id=facts["bos_token_id"], eos_token_id=facts["eos_token_id"]
+    )
+    opened = load_model(model, device=device)
+    check_width(opened.d_model, loaded)
+    point = find_hook(opened.model, loaded.hook_name)
+    loaded.sae.to(opened.device)
+    reader = LatentReader(
+        model=opened.model,
+        point=point,
+        loaded=loaded,
+        device=opened.device,
+        front=front,
+        dropped=plan.dropped,
+    )
+    return reader, opened.commit
+
+
+def harvest_parts(
+    parts: Sequence[int],
+    plan: BatchPlan,
+    reader: LatentReader,
+    writer: ShardWriter,
+    *,
+    max_fvu: float,
+    commit: str | None,
+) -> dict[int, PartRecord]:
+    """Compute and commit the parts that are missing; the first one carries the guard rails."""
+    records = {}
+    n_tokens = plan.tokens.n_tokens
+    to_do = sum(plan.tokens_of_part(part) for part in parts)
+    with Progress(n_tokens, label=f"shard {writer.shard}", done=n_tokens - to_do) as progress:
+        for part in parts:
+            extra: dict[str, Any] = {}
+            blocks = []
+            for batch in plan.batches(part):
+                contexts = plan.contexts(batch)
+                if batch == 0:
+                    extra |= {"guard_rails": first_batch(contexts, reader, max_fvu=max_fvu), "model_commit": commit}
+                latents = reader.read(contexts, batch=batch)
+                blocks.append(batch_rows(plan, batch, latents, reader.loaded.n_latents))
+                progress.update(
+                    tokens=sum(len(context) for context in contexts), rows=latents.n_tokens, entries=len(latents.values)
+                )
+            batches = plan.batches(part)
+            halved = [
+                {"batch": batch, "contexts_at_once": reader.halved[batch]}
+                for batch in batches
+                if batch in reader.halved
+            ]
+            records[part] = writer.write_part(
+                part,
+                concatenate(blocks, reader.loaded.n_latents),
+                first_batch=batches[0],
+                last_batch=batches[-1],
+                extra=extra | {"halved_batches": halved},
+            )
+    return records
+
+
+def first_batch(
+    contexts: Sequence[npt.NDArray[np.integer]], reader: LatentReader, *, max_fvu: float
+) -> dict[str, Any] | None:
+    """Measure FVU and L0 on the first batch and stop where they are out of bounds; None where it has no rows."""
+    from coactivation_manifolds.models.guard_rails import GuardRails, check, measure
+
+    def work(stretch: Sequence[npt.NDArray[np.integer]]) -> GuardRails | None:
+        x = reader.inputs(stretch)
+        return measure(x, reader.loaded) if len(x) else None
+
+    measured = next((found for found in reader.in_stretches(contexts, work, batch=0) if found is not None), None)
+    if measured is None:
+        logger.warning("the first batch holds special tokens only, so the SAE's fit could not be checked")
+        return None
+    check(measured, max_fvu=max_fvu, hook_name=reader.loaded.hook_name)
+    return measured.as_dict()
+
+
+def check_recorded(records: Mapping[int, PartRecord], *, max_fvu: float, hook_name: str) -> None:
+    """Check the guard rails that an earlier attempt recorded against this run's bound."""
+    from coactivation_manifolds.models.guard_rails import GuardRails, check
+
+    recorded = records[0].extra.get("guard_rails") if 0 in records else None
+    if recorded is not None:
+        check(GuardRails(**recorded), max_fvu=max_fvu, hook_name=hook_name)
+
+
+def batch_rows(plan: BatchPlan, batch: int, latents: Latents, n_latents: int) -> TokenRows:
+    """The rows of one batch: its kept tokens with their latents.
+
+    Raises
+    ------
+    GuardRailError
+        A value that float16 can't hold; the message names token and latent.
+
+    """
+    tokens = plan.tokens
+    kept = plan.kept_tokens(batch)
+
+    def place(entry: int) -> str:
+        row = int(np.searchsorted(latents.offsets, entry, side="right")) - 1
+        return f"token_index {tokens.token_index[kept[row]]}, latent {latents.feature_ids[entry]}"
+
+    values, raised = to_float16(latents.values, describe=place)
+    return TokenRows(
+        doc_id=tokens.doc_id[kept],
+        token_index=tokens.token_index[kept],
+        position_in_doc=tokens.position_in_doc[kept],
+        token_id=tokens.token_id[kept],
+        offsets=latents.offsets,
+        feature_ids=latents.feature_ids.astype(feature_id_dtype(n_latents)),
+        activations=values,
+        n_latents=n_latents,
+        raised=raised,
+    )
+
+
+def manifest_extra(tokens: CorpusShard, loaded: LoadedSae, records: Mapping[int, PartRecord]) -> dict[str, Any]:
+    """What the manifest says beside its parts: guard rails, halved batches, hook and tokenizer."""
+    first = records[0].extra if 0 in records else {}
+    notes = [note for part in sorted(records) for note in records[part].extra.get("halved_batches", [])]
+    return {
+        "guard_rails": first.get("guard_rails"),
+        "notes": notes,
+        "model_commit": first.get("model_commit"),
+        "hook_name": loaded.hook_name,
+        "prepend_bos": loaded.prepend_bos,
+        "tokenizer": tokens.tokenizer,
+    }
