@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.errors import CoactivationError, StorageError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -21,6 +22,56 @@ def keep_earlier_log(log: Path) -> None:
         while log.with_name(f"{log.name}.{number}").exists():
             number += 1
         log.rename(log.with_name(f"{log.name}.{number}"))
+
+
+class QuietFileHandler(logging.FileHandler):
+    """A log file that a full disk can't turn into a traceback: what it can't hold is still on the terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name is logging's)
+        """Drop the line."""
+
+    def close(self) -> None:
+        """Close, also where the last lines can't be flushed."""
+        with suppress(OSError):
+            super().close()
+
+
+def open_log(path: Path) -> logging.FileHandler:
+    """The log of one job, an earlier attempt's kept beside it.
+
+    Raises
+    ------
+    StorageError
+        The log can't be written.
+
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keep_earlier_log(path)
+        handler = QuietFileHandler(path, mode="w", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"can't write the log {path}: {error.strerror}; check the disk, and the owner and mode of its folder"
+        ) from error
+    handler.setFormatter(logging.Formatter(FORMAT))
+    return handler
+
+
+def about_the_machine(error: BaseException) -> str | None:
+    """One line for an error of the machine that no file's own check has caught; None where it is a defect of ours."""
+    if isinstance(error, MemoryError):
+        return (
+            f"out of memory ({str(error) or 'no size given'}): give the job more memory (mem_mb of its rule), or make "
+            "shards or batches smaller"
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" while writing {error.filename}" if error.filename else ""
+        return (
+            f"no space left on the disk{where}: free some space and run the same command again; finished files are kept"
+        )
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.strerror}: {error.filename}; check the owner and mode of the file and its folder"
+    return None
 
 
 @contextmanager
@@ -35,27 +86,30 @@ def job(log: str | os.PathLike[str]) -> Iterator[logging.Logger]:
     Raises
     ------
     SystemExit
-        With status 1, after the message of a ``CoactivationError`` was written to log and terminal.
-        Other exceptions pass through with their traceback: they are defects of ours.
+        With status 1, after the message of a ``CoactivationError``, or of a full disk, a missing permission or a lack
+        of memory, was written to log and terminal. Other exceptions pass through with their traceback: they are
+        defects of ours.
 
     """
-    path = Path(log)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    keep_earlier_log(path)
     logger = logging.getLogger("coactivation_manifolds")
     logger.setLevel(logging.INFO)
-    file_handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    file_handler.setFormatter(logging.Formatter(FORMAT))
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     terminal.setLevel(logging.WARNING)
-    handlers = [file_handler, terminal]
-    for handler in handlers:
-        logger.addHandler(handler)
+    handlers: list[logging.Handler] = [terminal]
+    logger.addHandler(terminal)
     try:
+        handlers.append(open_log(Path(log)))
+        logger.addHandler(handlers[-1])
         yield logger
     except CoactivationError as error:
         logger.error("error: %s", " ".join(str(error).split()))
+        sys.exit(1)
+    except (OSError, MemoryError) as error:
+        message = about_the_machine(error)
+        if message is None:
+            raise
+        logger.error("error: %s", " ".join(message.split()))
         sys.exit(1)
     finally:
         for handler in handlers:

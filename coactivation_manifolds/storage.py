@@ -137,9 +137,15 @@ def damaged(path: PathLike, error: object) -> InputError:
 
 def check_format_version(found: bytes | str | int | None, path: PathLike) -> None:
     """Refuse a file that says it was written by a newer format version; a file that says nothing passes."""
-    if found is not None and int(found) > FORMAT_VERSION:
+    if found is None:
+        return
+    try:
+        version = int(found)
+    except (TypeError, ValueError) as error:
+        raise ResultsError(f"{path} says its format version is {found!r}, which is no number; make it anew") from error
+    if version > FORMAT_VERSION:
         raise ResultsError(
-            f"{path} has format version {int(found)}, newer than this package's {FORMAT_VERSION}: "
+            f"{path} has format version {version}, newer than this package's {FORMAT_VERSION}: "
             "update coactivation-manifolds, or use another results folder"
         )
 
@@ -188,6 +194,8 @@ def read_json(path: PathLike) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{file} does not exist; make it first with: snakemake {file}") from error
+    except PermissionError as error:
+        raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{file} is damaged (not JSON: {error}); delete it and run the same command again") from error
     if not isinstance(content, dict):

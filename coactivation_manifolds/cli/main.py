@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.errors import CoactivationError, StorageError
+from coactivation_manifolds.job import about_the_machine
 
 PROGRAM = "coactivation-manifolds"
 EXIT_CODES = (
@@ -79,8 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CoactivationError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
-        sys.stderr.close()
-        return 0
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output went away, e.g. `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        message = about_the_machine(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return StorageError.exit_code
     except KeyboardInterrupt:
         return 130
