@@ -151,6 +151,7 @@ def write_summary(path, members):
         "missed_by_cosine": [i % 2 == 0 for i in range(n)],
         "members_sha": ["0" * 64] * n,
     }
+    columns = {name: columns.get(name, [0] * n) for name in schemas.CLUSTERS_SUMMARY.names}
     write_table(schemas.conform(columns, schemas.CLUSTERS_SUMMARY), path)
 
 

@@ -1,0 +1,145 @@
+"""What stands above a cluster's panels: which cluster, how many points, how many members at once, and who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from coactivation_manifolds.figures.style import INK, MUTED, PALETTE, SMALL, TITLE
+from coactivation_manifolds.figures.token_names import drawable
+from coactivation_manifolds.geometry.cluster_view import ClusterView
+from coactivation_manifolds.geometry.clusters import point_rule
+from coactivation_manifolds.geometry.pca import ACTIVATIONS, RECONSTRUCTION
+
+LINE = 0.175
+MARGIN = 0.16
+FACTS = 1.25
+MEMBER_WIDTH = 1.45
+HISTOGRAM = 2.5
+MAX_LISTED = 60
+MAX_BARS = 8
+FEW_POINTS = 200
+MOSTLY = 0.75
+
+BASES = {
+    RECONSTRUCTION: "reconstruction basis: the members' activations times their decoder rows",
+    ACTIVATIONS: "activation basis: the members' activations alone",
+}
+
+
+def header_height(view: ClusterView, width: float) -> float:
+    """Inches that the header takes."""
+    rows = ceil(min(view.record.size, MAX_LISTED) / members_per_line(width))
+    more = view.record.size > MAX_LISTED
+    return max(FACTS + LINE * (rows + more), 1.62) + 0.45
+
+
+def members_per_line(width: float) -> int:
+    """How many members fit beside each other."""
+    return max(1, int((width - HISTOGRAM - 2 * MARGIN) / MEMBER_WIDTH))
+
+
+def draw_header(
+    figure: Figure, view: ClusterView, strongest: Sequence[str | None], *, basis: str, height: float
+) -> None:
+    """Write the facts and the members, and draw how many members fire at once.
+
+    ``strongest`` names the token that each member fires on most, None where unknown.
+    """
+    width, full = figure.get_size_inches()
+
+    def write(x: float, y: float, text: str, **style: object) -> None:
+        figure.text(x / width, (full - y) / full, text, va="top", **style)  # type: ignore[arg-type]
+
+    write(MARGIN, MARGIN, f"Cluster {view.record.name} of {view.clustering}", fontsize=TITLE, fontweight="bold")
+    for line, (text, colour) in enumerate(fact_lines(view, basis)):
+        write(MARGIN, MARGIN + 0.27 + LINE * line, text, color=colour)
+    known = any(strongest)
+    heading = "Members, each with the token on which it fires most often" if known else "Members"
+    write(MARGIN, FACTS - 0.18, heading, fontweight="bold")
+    columns = members_per_line(width)
+    listed = list(zip(view.record.members, strongest, strict=True))[:MAX_LISTED]
+    for place, (member, token) in enumerate(listed):
+        x, y = MARGIN + (place % columns) * MEMBER_WIDTH, FACTS + 0.02 + LINE * (place // columns)
+        digits = f"{member}"
+        write(x, y, digits, color=MUTED, fontsize=SMALL)
+        if token is not None:
+            write(x + 0.07 + 0.068 * len(digits), y, drawable(token, max_length=12), fontsize=SMALL)
+    if view.record.size > MAX_LISTED:
+        y = FACTS + 0.02 + LINE * ceil(MAX_LISTED / columns)
+        write(MARGIN, y, f"and {view.record.size - MAX_LISTED:,} more", color=MUTED, fontsize=SMALL)
+    draw_active_histogram(figure, view, height=height)
+
+
+def fact_lines(view: ClusterView, basis: str) -> list[tuple[str, str]]:
+    """The lines under the title, with their colours."""
+    record, drawn = view.record, len(view.sample)
+    inside = [f"{record.size:,} latents", f"mean Jaccard {_number(record.mean_jaccard)}"]
+    inside.append(
+        f"mean decoder cosine {_number(record.mean_cosine)}" if record.mean_cosine is not None else "no decoder"
+    )
+    if record.missed_by_cosine is not None:
+        inside.append("missed by decoder cosine" if record.missed_by_cosine else "found by decoder cosine too")
+    sample = (
+        f"{drawn:,} of them drawn, a random sample with seed {view.settings['seed']}"
+        if drawn < view.n_points
+        else "all drawn"
+    )
+    rule = f"{point_rule(view.settings, record.size)} (min_active {view.settings['min_active']})"
+    points = f"{view.n_points:,} points ({sample}): {rule}"
+    return [(" · ".join(inside), INK), (points, INK), (BASES[basis], MUTED)]
+
+
+def active_shares(view: ClusterView) -> tuple[list[str], list[float]]:
+    """Labels 1, 2, ..., ``8+`` and the share of points with so many members firing, from ``min_active`` on."""
+    counts = view.active_counts[1:].astype(float) / max(1, view.n_points)
+    bars = min(MAX_BARS, len(counts))
+    shares = [*counts[: bars - 1], float(counts[bars - 1 :].sum())]
+    last = f"{bars}+" if len(counts) > bars else f"{bars}"
+    return [*(str(i) for i in range(1, bars)), last], shares
+
+
+def verdict(view: ClusterView) -> tuple[str, str]:
+    """In a few words what the numbers of points and of members at once mean for the figure, and its colour."""
+    one = view.active_counts[1] / max(1, view.n_points)
+    few, star = view.n_points < FEW_POINTS, one >= MOSTLY
+    if few and star:
+        return "few points, mostly one member at a time", PALETTE[1]
+    if few:
+        return "few points: a shape may be chance", PALETTE[1]
+    if star:
+        return "mostly one member at a time: expect a star", PALETTE[1]
+    return f"two or more at once on {100 * (1 - one):.0f} % of the points", INK
+
+
+def draw_active_histogram(figure: Figure, view: ClusterView, *, height: float) -> None:
+    """Bars: on which share of the points do 1, 2, ... members fire at once."""
+    width, full = figure.get_size_inches()
+    top, tall = 0.62, 0.78
+    axes = figure.add_axes(
+        ((width - HISTOGRAM + 0.1) / width, (full - top - tall) / full, (HISTOGRAM - 0.35) / width, tall / full)
+    )
+    labels, shares = active_shares(view)
+    place = np.arange(len(shares))
+    axes.bar(place, shares, width=0.72, color=PALETTE[0])
+    for x, share in enumerate(shares):
+        text = f"{100 * share:.0f} %" if share >= 0.005 else ("<1 %" if share > 0 else "")
+        axes.text(x, share, text, ha="center", va="bottom", fontsize=SMALL - 1.5, color=MUTED)
+    axes.set_xticks(place, labels)
+    axes.set_yticks([])
+    axes.set_ylim(0, max(shares) * 1.25 if max(shares) else 1)
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(length=0, pad=1)
+    axes.set_xlabel("members firing at once", labelpad=1, fontsize=SMALL)
+    words, colour = verdict(view)
+    x = (width - HISTOGRAM + 0.1) / width
+    figure.text(x, (full - MARGIN) / full, f"{view.n_points:,} points", va="top", fontsize=TITLE, fontweight="bold")
+    figure.text(x, (full - MARGIN - 0.24) / full, words, va="top", fontsize=SMALL, color=colour)
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None or np.isnan(value) else f"{value:.2f}"
