@@ -45,7 +45,6 @@ def make_parser() -> argparse.ArgumentParser:
     cut.add_argument("results", metavar="RESULTS", help="a results folder, e.g. results/demo, or the experiment's name")
     cut.add_argument("--features", type=int, nargs="+", required=True, metavar="ID", help="latents, e.g. 3 17 200")
     cut.add_argument("--out", required=True, metavar="FILE.parquet", help="the file to write")
-    cut.add_argument("--min-active", type=int, default=1, metavar="N", help="tokens where at least N of them fire (1)")
 
     headline = commands.add_parser("headline", help="say where the report is, and the few numbers that matter most")
     headline.add_argument(
@@ -67,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if options.command == "slice":
         from coactivation_manifolds.cli.slice import slice_rows
 
-        return slice_rows(options.results, options.features, out=options.out, min_active=options.min_active)
+        return slice_rows(options.results, options.features, out=options.out)
     from coactivation_manifolds.cli.headline import headline
 
     return headline(options.results)
