@@ -31,7 +31,7 @@ MAX_DRAWN = 6_000
 DRAWING_SEED = 0
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 CORNER_COLOURS = (PALETTE[1], PALETTE[2], PALETTE[0])
-POINT = {"s": 3.0, "linewidths": 0, "rasterized": True}
+POINT_AREA = 3.0
 
 
 def draw_planted(
@@ -83,9 +83,9 @@ def _draw_ring(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mapping[s
     angle = np.arctan2(view.beliefs[:, 1], view.beliefs[:, 0])
     colours = matplotlib.colormaps["hsv"]((angle + np.pi) / (2 * np.pi))
     colours[~own] = (*to_rgb(GREY), 1.0)
-    axes[0].scatter(*view.scores[shown].T, c=colours[shown], **POINT)
+    _scatter(axes[0], view.scores[shown], colours[shown])
     axes[0].set_title(f"{_title(numbers)}\ncolour: true angle; grey: other processes")
-    axes[1].scatter(*view.scores[shown].T, c=GREY, **POINT)
+    _scatter(axes[1], view.scores[shown], GREY)
     radius = np.abs(view.scores).max()
     scale = radius / max(1e-12, np.hypot(*view.arrows.T).max())
     for member, (x, y) in zip(view.members, view.arrows * scale, strict=True):
@@ -114,7 +114,7 @@ def _draw_simplex(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mappin
     own = ~np.isnan(view.beliefs[:, 0])
     colours = np.tile(to_rgb(GREY), (len(own), 1))
     colours[own] = _mix(view.beliefs[own])
-    axes[0].scatter(*view.scores[shown].T, c=colours[shown], **POINT)
+    _scatter(axes[0], view.scores[shown], colours[shown])
     axes[0].set_title(f"{_title(numbers)}\ncolour: true belief; grey: other processes")
     _plane(axes[0], view)
     drawn = _sample(len(view.held_out))
@@ -126,10 +126,11 @@ def _draw_simplex(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mappin
 
 def _title(numbers: Mapping[str, Any]) -> str:
     r2 = "unknown" if numbers["r2"] is None else f"{numbers['r2']:.3f}"
-    return (
-        f"cluster {numbers['cluster_id']:04d}: {numbers['size']} latents, {numbers['n_points']:,} points, "
-        f"R$^2$ {r2}".replace("$^2$", "²")
-    )
+    return f"cluster {numbers['cluster_id']:04d}: {numbers['size']} latents, {numbers['n_points']:,} points, R² {r2}"
+
+
+def _scatter(axis: Axes, points: np.ndarray[Any, Any], colours: np.ndarray[Any, Any] | str) -> None:
+    axis.scatter(points[:, 0], points[:, 1], c=colours, s=POINT_AREA, linewidths=0)
 
 
 def _plane(axis: Axes, view: PlantedView) -> None:
@@ -139,7 +140,7 @@ def _plane(axis: Axes, view: PlantedView) -> None:
 
 
 def _triangle(axis: Axes, beliefs: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], title: str) -> None:
-    axis.scatter(*(beliefs @ CORNERS).T, c=_mix(truth), **POINT)
+    _scatter(axis, beliefs @ CORNERS, _mix(truth))
     outline = CORNERS[[0, 1, 2, 0]]
     axis.plot(*outline.T, color=MUTED, linewidth=0.7)
     for number, (corner, shift) in enumerate(zip(CORNERS, ((0, -10), (0, -10), (0, 5)), strict=True), start=1):
