@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.figures.cluster_files import plot_cluster_pca
+from coactivation_manifolds.report.cluster_files import plot_cluster_pca
 
 from coactivation_manifolds.job import job
 

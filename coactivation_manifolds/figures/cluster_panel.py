@@ -163,7 +163,7 @@ def draw_points(
     for marker in dict.fromkeys(markers.tolist()):
         here = ~grey
         here[here] = markers[kinds[here]] == marker
-        larger = style | {"s": size * (1.6 if marker != "o" else 1)}
+        larger = style | {"s": size * (2.2 if marker != "o" else 1)}
         panel.scatter(x[here], y[here], c=colours[kinds[here]], marker=marker, **larger)
 
 

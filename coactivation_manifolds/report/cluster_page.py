@@ -1,0 +1,155 @@
+"""One cluster as a page that needs nothing else: every drawn point tells its context when pointed at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coactivation_manifolds.errors import ResultsError
+from coactivation_manifolds.figures.cluster_header import BASES, active_shares, fact_lines
+from coactivation_manifolds.figures.cluster_panel import strongest_member
+from coactivation_manifolds.figures.colouring import (
+    Colouring,
+    ValueColouring,
+    colour_by_kind,
+    colour_by_value,
+)
+from coactivation_manifolds.figures.token_names import TokenNames, readable
+from coactivation_manifolds.geometry.cluster_view import ClusterView
+from coactivation_manifolds.report.contexts import point_contexts
+from coactivation_manifolds.report.templates import json_for_script, render
+from coactivation_manifolds.storage import PathLike, write_text
+
+if TYPE_CHECKING:
+    from coactivation_manifolds.activations.index import FeatureIndex
+
+MAX_BYTES = 1_000_000
+TOKEN_LENGTH = 40
+MEMBERS_PER_POINT = 6
+STEPS = 9_999
+"""Scores are written as whole numbers from -9,999 to 9,999 of the largest: finer than a screen."""
+
+Ids = npt.NDArray[np.int64]
+
+
+def write_cluster_page(view: ClusterView, names: TokenNames, path: PathLike, *, index: FeatureIndex) -> None:
+    """Write ``cluster.html``: the drawn points, or fewer of them where the page would pass 1 MB (said on the page).
+
+    Raises
+    ------
+    ResultsError
+        Not even 50 points fit.
+
+    """
+    shown = view.sample
+    rng = np.random.default_rng(view.settings["seed"])
+    while True:
+        page = cluster_page(view, names, shown, index=index)
+        size = len(page.encode())
+        if size <= MAX_BYTES:
+            write_text(page, path)
+            return
+        fewer = int(len(shown) * min(0.8, 0.9 * MAX_BYTES / size))
+        if fewer < min(50, len(view.sample)):
+            raise ResultsError(
+                f"{path} would pass 1 MB with {len(shown)} points: cluster {view.record.name} of {view.clustering} has "
+                f"{view.record.size:,} members with too long texts; ask for a clustering with a higher threshold"
+            )
+        shown = np.sort(rng.choice(shown, fewer, replace=False))
+
+
+def cluster_page(view: ClusterView, names: TokenNames, shown: Ids, *, index: FeatureIndex) -> str:
+    """The page as text, with these points (places among all points, ascending)."""
+    facts = [text for text, _ in fact_lines(view, view.basis)[:2]]
+    if len(shown) < len(view.sample):
+        facts.append(f"This page holds {len(shown):,} of them, a random sample, to stay below 1 MB.")
+    labels, shares = active_shares(view)
+    return render(
+        "cluster.html",
+        title=f"Cluster {view.record.name} of {view.clustering}",
+        facts=facts,
+        histogram=[(label, share, share / max(shares)) for label, share in zip(labels, shares, strict=True)],
+        members=list(zip(view.record.members, names.strongest(view.record.members), strict=True)),
+        data=json_for_script(page_data(view, names, shown, index=index)),
+    )
+
+
+def page_data(view: ClusterView, names: TokenNames, shown: Ids, *, index: FeatureIndex) -> dict[str, Any]:
+    """What the page's script draws."""
+    contexts = point_contexts(index, names, view.points.token_rows[shown])
+    activations = view.points.activations(view.points.token_rows[shown])
+    return {
+        "bases": [basis_data(view, basis, shown) for basis in view.axes],
+        "colourings": [colouring_data(colouring, shown) for colouring in page_colourings(view, names)],
+        "pieces": contexts.pieces,
+        "before": contexts.before,
+        "here": contexts.here,
+        "after": contexts.after,
+        "position": None if view.positions is None else view.positions[shown].tolist(),
+        "row": view.points.token_rows[shown].tolist(),
+        "members": list(view.record.members),
+        "firing": [firing_members(row) for row in activations],
+        "n_active": view.points.n_active[shown].tolist(),
+    }
+
+
+def basis_data(view: ClusterView, basis: str, shown: Ids) -> dict[str, Any]:
+    """Scores of the points, one list a component, in steps of ``unit``."""
+    scores = view.scores[basis][shown]
+    unit = float(np.abs(scores).max(initial=0)) / STEPS or 1.0
+    steps = np.rint(scores / unit).astype(int)
+    return {
+        "name": BASES[basis],
+        "unit": unit,
+        "evr": [round(float(share), 5) for share in view.axes[basis].evr],
+        "scores": steps.T.tolist(),
+    }
+
+
+def page_colourings(view: ClusterView, names: TokenNames) -> list[Colouring]:
+    """Token, next token, position, strongest member, members at once: those that are known."""
+
+    def shown(ids: Ids) -> list[str]:
+        return [readable(name, max_length=TOKEN_LENGTH) for name in names.names(ids)]
+
+    def latents(ids: Ids) -> list[str]:
+        tokens = names.strongest(ids.tolist())
+        return [
+            f"{i}" + (f" {readable(token, max_length=TOKEN_LENGTH)}" if token else "")
+            for i, token in zip(ids.tolist(), tokens, strict=True)
+        ]
+
+    found: list[Colouring] = []
+    if view.token_ids is not None:
+        found.append(colour_by_kind("token", view.token_ids, shown))
+    if view.next_token_ids is not None:
+        found.append(colour_by_kind("next token", view.next_token_ids, shown, none="document's end"))
+    if view.positions is not None:
+        found.append(colour_by_value("position in document", view.positions))
+    found.append(colour_by_kind("strongest member", strongest_member(view), latents))
+    return [*found, colour_by_value("members firing at once", view.points.n_active)]
+
+
+def colouring_data(colouring: Colouring, shown: Ids) -> dict[str, Any]:
+    """A colouring of the shown points, for the script."""
+    if isinstance(colouring, ValueColouring):
+        values = colouring.values[shown].tolist()
+        return {
+            "title": colouring.title,
+            "values": values,
+            "low": colouring.low,
+            "high": colouring.high,
+            "cut": colouring.is_cut,
+        }
+    kinds = [[kind.name, kind.colour, kind.count, kind.marker] for kind in colouring.kinds]
+    rest = [[kind.name, kind.colour, kind.count, kind.marker] for kind in colouring.rest]
+    return {"title": colouring.title, "kinds": kinds, "rest": rest, "of": colouring.of_point[shown].tolist()}
+
+
+def firing_members(row: npt.NDArray[np.float64]) -> list[float]:
+    """The strongest members on a point: place and value in turn, strongest first."""
+    order = np.argsort(-row, kind="stable")[:MEMBERS_PER_POINT]
+    pairs = [(int(place), float(f"{row[place]:.3g}")) for place in order if row[place] > 0]
+    return [number for pair in pairs for number in pair]

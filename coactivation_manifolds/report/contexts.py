@@ -1,0 +1,98 @@
+"""The text round a cluster's points: some tokens before and after, within the document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from coactivation_manifolds.figures.token_names import NONE, TokenNames, running
+
+if TYPE_CHECKING:
+    from coactivation_manifolds.activations.index import FeatureIndex
+
+BEFORE, AFTER = 10, 5
+GAP = " ⋯ "
+"""Stands where tokens were left out between two neighbours (special tokens, or the start of a new context)."""
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Pieces of text and, for each point, which pieces surround it.
+
+    Attributes
+    ----------
+    pieces
+        Distinct texts, safe to show (white space as it is, control characters visible).
+    before, here, after
+        For each point the places in ``pieces`` of the tokens before it, of its own, and of those after it.
+
+    """
+
+    pieces: list[str]
+    before: list[list[int]]
+    here: list[int]
+    after: list[list[int]]
+
+
+def point_contexts(
+    index: FeatureIndex, names: TokenNames, token_rows: Ids, *, before: int = BEFORE, after: int = AFTER
+) -> Contexts:
+    """Collect the tokens round each point, from the same document only.
+
+    Parameters
+    ----------
+    index
+        The experiment's index.
+    names
+        Texts of tokens; where they are unknown, ids stand for them.
+    token_rows
+        Row of each point in the index.
+    before, after
+        Number of tokens at most on either side.
+
+    """
+    offsets = np.arange(-before, after + 1)
+    wanted = token_rows[:, None] + offsets
+    inside = (wanted >= 0) & (wanted < index.n_tokens)
+    rows = np.unique(wanted[inside])
+    table = index.tokens(rows)
+    place = np.searchsorted(rows, np.where(inside, wanted, token_rows[:, None]))
+    documents = table.column("doc_id").to_numpy()[place]
+    inside &= documents == documents[:, before : before + 1]
+    gap = np.diff(table.column("token_index").to_numpy(), prepend=0)[place] > 1
+    ids = pc.fill_null(table.column("token_id"), -1).to_numpy().astype(np.int64)
+    pieces, of_row = _pieces(ids, names)
+    gap_piece = len(pieces)
+    token_piece = of_row[place]
+    result = Contexts([*pieces, GAP], [], [], [])
+    for pieces_here, known, broken in zip(token_piece.tolist(), inside.tolist(), gap.tolist(), strict=True):
+        result.before.append(_join(pieces_here[:before], known[:before], broken[:before], gap_piece))
+        result.here.append(pieces_here[before])
+        result.after.append(_join(pieces_here[before + 1 :], known[before + 1 :], broken[before + 1 :], gap_piece))
+    return result
+
+
+def _pieces(ids: Ids, names: TokenNames) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Distinct texts of token ids, and the place of each row's text among them."""
+    distinct, of_row = np.unique(ids, return_inverse=True)
+    texts = names.texts(distinct)
+    pieces = [
+        running(text) if text is not None else (NONE if i < 0 else f" [{i}]")
+        for text, i in zip(texts, distinct.tolist(), strict=True)
+    ]
+    return pieces, of_row.astype(np.int64)
+
+
+def _join(pieces: list[int], known: list[bool], broken: list[bool], gap_piece: int) -> list[int]:
+    """Pieces inside the document, with a mark before each that does not follow its neighbour."""
+    joined: list[int] = []
+    for piece, inside, after_gap in zip(pieces, known, broken, strict=True):
+        if inside:
+            joined += [gap_piece, piece] if after_gap and joined else [piece]
+    return joined
