@@ -18,8 +18,8 @@ def edge_table(pairs, counts, *, n_tokens=100_000, cosine=None, phi=None):
     pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
     n_a, n_b, n_ab = np.asarray(counts, dtype=np.int64).reshape(-1, 3).T
     if phi is None:
-        spread = np.sqrt((n_a * n_b).astype(float) * (n_tokens - n_a) * (n_tokens - n_b))
-        phi = (n_ab * n_tokens - n_a * n_b) / spread
+        spread = np.sqrt(n_a.astype(float) * n_b * (n_tokens - n_a) * (n_tokens - n_b))
+        phi = (n_ab.astype(float) * n_tokens - n_a.astype(float) * n_b) / spread
     columns = {
         "feature_a": pairs[:, 0],
         "feature_b": pairs[:, 1],

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from coactivation_manifolds.clustering.components import component_labels
 from coactivation_manifolds.clustering.graph import (
-    at_least_jaccard,
     coactivation_graph,
     cosine_graph,
     make_graph,
@@ -30,6 +29,11 @@ from coactivation_manifolds.clustering.spec import parse_spec
 from coactivation_manifolds.errors import ConfigError, InputError
 from coactivation_manifolds.schemas import COSINE_EDGES, conform
 from coactivation_manifolds.storage import write_table
+
+
+def threshold_spec(cents):
+    return parse_spec(f"components_j{cents / 100:.2f}")
+
 
 PAIRS = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 12)).filter(lambda p: p[0] != p[1]).map(lambda p: tuple(sorted(p))),
@@ -78,7 +82,8 @@ def test_components_equal_brute_force(pairs):
 def test_jaccard_is_tested_exactly(n_ab, more_a, more_b, cents, scale):
     n_a, n_b, both = (n_ab + more_a) * scale, (n_ab + more_b) * scale, n_ab * scale
     wanted = Fraction(both, n_a + n_b - both) >= Fraction(cents, 100)
-    assert at_least_jaccard([n_a], [n_b], [both], Decimal(cents) / 100).tolist() == [wanted]
+    graph = coactivation_graph(edge_table([(1, 2)], [(n_a, n_b, both)], n_tokens=10**13), threshold_spec(cents))
+    assert graph.n_edges == int(wanted)
 
 
 def test_a_tie_at_the_threshold_is_an_edge():
