@@ -1,4 +1,4 @@
-"""Arrow schemas of every Parquet file of an experiment: the single source for columns and types (docs/data_format.md)."""
+"""Arrow schemas of every Parquet file of an experiment: the one source of columns and types (docs/data_format.md)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def activations_schema(n_latents: int) -> pa.Schema:
             pa.field("activations", pa.large_list(pa.field("element", pa.float16(), nullable=False))),
         ]
     )
+
+
+def slice_schema(n_latents: int) -> pa.Schema:
+    """Rows of chosen latents, cut out of the index: a part's columns with the token's row in front."""
+    return pa.schema([pa.field("token_row", pa.int64(), nullable=False), *activations_schema(n_latents)])
 
 
 CORPUS_SHARD = pa.schema(

@@ -7,7 +7,7 @@ from coactivation_manifolds.activations.token_rows import TokenRows, feature_id_
 
 
 def rows_from_dense(dense: np.ndarray, *, first_token: int = 0, words_per_doc: int = 5) -> TokenRows:
-    """Rows of a dense matrix of non-negative float16, with documents of a fixed length and every second token skipped."""
+    """Rows of a dense matrix of non-negative float16: documents of a fixed length, every second token skipped."""
     dense = np.asarray(dense, np.float16)
     token, latent = np.nonzero(dense)
     number = np.arange(first_token, first_token + len(dense), dtype=np.int64)
