@@ -87,8 +87,11 @@ def make_sae(
     **metadata: Any,
 ) -> Any:
     """A random SAE of sae-lens whose latents fire on about a third of the tokens (topk: 5 a token)."""
-    from sae_lens import SAE
-    from sae_lens.saes.sae import SAEMetadata
+    with warnings.catch_warnings():
+        # sae-lens imports a module of TransformerLens that is to be renamed
+        warnings.simplefilter("ignore")
+        from sae_lens import SAE
+        from sae_lens.saes.sae import SAEMetadata
 
     given = {"hook_name": hook_name, "prepend_bos": True, "model_name": "tiny"} | metadata
     config: dict[str, Any] = {
