@@ -205,8 +205,6 @@ class ShardWriter:
                 metadata = {PART_KEY.decode(): json.dumps(asdict(record), sort_keys=True)}
                 with open_table_writer(temporary, activations_schema(self.n_latents), metadata=metadata) as writer:
                     writer.write_table(rows.to_table(), row_group_size=ROWS_PER_GROUP)
-                with temporary.open("rb+") as handle:
-                    os.fsync(handle.fileno())
                 if commit_by_link(temporary, final):
                     return record
             finally:
@@ -334,8 +332,10 @@ def part_number(path: Path) -> int:
 
 
 def commit_by_link(temporary: Path, final: Path) -> bool:
-    """Give a finished file its name unless that name is taken; say whether it was given."""
+    """Flush a finished file to disk and give it its name unless that name is taken; say whether it was given."""
     try:
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
         os.link(temporary, final)
     except FileExistsError:
         return False

@@ -213,6 +213,25 @@ def test_a_race_of_different_runs_is_an_error(tmp_path: Path, rows: TokenRows) -
         )
 
 
+def test_a_writer_whose_temporary_file_the_winner_removed_has_lost(
+    tmp_path: Path, rows: TokenRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ShardWriter(tmp_path, shard=0, n_latents=6, fingerprint=FINGERPRINT)
+    commit_by_link = activation_writer.commit_by_link
+
+    def overtaken(temporary: Path, final: Path) -> bool:
+        monkeypatch.setattr(activation_writer, "commit_by_link", commit_by_link)
+        other.write_part(0, rows, first_batch=0, last_batch=3)
+        other.commit(tmp_path / "manifest.json", expected_parts=1)
+        assert not temporary.exists()
+        return commit_by_link(temporary, final)
+
+    monkeypatch.setattr(activation_writer, "commit_by_link", overtaken)
+    writer = ShardWriter(tmp_path, shard=0, n_latents=6, fingerprint=FINGERPRINT)
+    assert writer.write_part(0, rows, first_batch=0, last_batch=3).rows == 20
+    assert_same_rows(rows, read_shard(tmp_path / "manifest.json"))
+
+
 def write_all_parts(folder: str, start: "multiprocessing.synchronize.Barrier") -> None:
     """One of several processes that write the same shard at once."""
     rows = rows_from_dense(random_dense(0, n_tokens=60, n_latents=6))
