@@ -110,7 +110,7 @@ def sentence(rule: str, limit: Any, value: object, schema: Mapping[str, Any]) ->
     """What is wrong with one value, in plain words."""
     found = f"found {kind(value)}"
     if rule == "type":
-        return f"must be {expected_types(limit)}, {found}{number_hint(limit, value)}"
+        return f"must be {expected_types(limit)}, {found}{writing_hint(limit, value)}"
     if rule == "enum":
         choices = [str(choice) for choice in limit if choice is not None]
         hint = nearest(value, choices) if isinstance(value, str) else ""
@@ -136,9 +136,11 @@ def expected_types(types: str | list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def number_hint(types: str | list[str], value: object) -> str:
-    """How a number must be written that YAML took for a text, or that is whole but has a decimal point."""
+def writing_hint(types: str | list[str], value: object) -> str:
+    """How a value must be written that YAML took for something else: ``1e6``, ``1.0``, ``no``, ``2024-01-01``."""
     wanted = [types] if isinstance(types, str) else types
+    if "string" in wanted and value is not None and not isinstance(value, list | dict):
+        return "; put it in quotes if it is meant as text"
     if not {"integer", "number"} & set(wanted) or isinstance(value, bool) or not isinstance(value, str | float):
         return ""
     try:
