@@ -114,7 +114,7 @@ def make_sae(
         sae.W_enc.copy_(torch.randn(sae.W_enc.shape, generator=generator) / d_in**0.5)
         sae.W_dec.copy_(torch.randn(sae.W_dec.shape, generator=generator) / n_latents**0.5)
         sae.b_dec.copy_(0.1 * torch.randn(sae.b_dec.shape, generator=generator))
-        if hasattr(sae, "b_enc"):
+        if getattr(sae, "b_enc", None) is not None:
             sae.b_enc.copy_(-0.3 * torch.rand(sae.b_enc.shape, generator=generator))
         if hasattr(sae, "threshold"):
             sae.threshold.copy_(0.3 + 0.3 * torch.rand(sae.threshold.shape, generator=generator))

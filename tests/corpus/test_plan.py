@@ -126,12 +126,12 @@ class TestErrors:
         assert not (tmp_path / "corpus" / "plan.json").exists()
 
     def test_no_model_folder(self, home, tmp_path):
-        with pytest.raises(InputError, match="the folder .* does not exist"):
+        with pytest.raises(InputError, match=r"the folder .* does not exist"):
             load_tokenizer({"path": str(tmp_path / "none")})
         (tmp_path / "hollow").mkdir()
         with pytest.raises(InputError, match="can't load the tokenizer of"):
             load_tokenizer({"path": str(tmp_path / "hollow")})
-        with pytest.raises(ConfigError, match="give either model.name"):
+        with pytest.raises(ConfigError, match=r"give either model.name"):
             load_tokenizer({})
 
     def test_changed_shard(self, home, tmp_path):

@@ -76,7 +76,9 @@ def test_hub_dataset_from_a_local_folder(tmp_path, monkeypatch):
 
 def test_missing_column_names_those_there_are(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", [{"text": "x", "id": 1}, {"txt": "x", "id": 1}])
-    with pytest.raises(InputError, match=r"a\.jsonl, line 2: there is no column 'text' \(did you mean \"txt\"\?\).*txt, id"):
+    with pytest.raises(
+        InputError, match=r"a\.jsonl, line 2: there is no column 'text' \(did you mean \"txt\"\?\).*txt, id"
+    ):
         read(source="jsonl", path=path)
     pq.write_table(pa.table({"body": ["x"], "number": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="there is no column 'text'; the columns are: body, number"):
