@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from coactivation_manifolds import schemas
+from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.storage import write_array, write_table
 
 SETTINGS = {
@@ -23,42 +24,20 @@ SETTINGS = {
 WORDS = ["north", "north-by-east", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"]
 
 
-class ArrayIndex:
-    """A feature-major index over dense activations [tokens, latents]."""
-
-    def __init__(self, dense, *, token_ids=None, positions=None, words_per_doc=50):
-        self.dense = np.asarray(dense, dtype=np.float16)
-        self.n_tokens, self.n_latents = self.dense.shape
-        rows = np.arange(self.n_tokens)
-        self.doc = rows // words_per_doc
-        self.columns = {
-            "doc_id": pa.array(self.doc, pa.int64()),
-            "token_index": pa.array(rows, pa.int64()),
-            "position_in_doc": pa.array(rows % words_per_doc if positions is None else positions, pa.int32()),
-            "token_id": pa.array([None] * self.n_tokens if token_ids is None else token_ids, pa.int32()),
-        }
-
-    def postings(self, feature_id):
-        rows = np.flatnonzero(self.dense[:, feature_id]).astype(np.uint32)
-        return rows, self.dense[rows, feature_id]
-
-    def slice(self, feature_ids, *, min_active=1, positions=None):
-        part = self.dense[:, list(feature_ids)]
-        keep = (part > 0).sum(axis=1) >= min_active
-        if positions is not None:
-            place = self.columns["position_in_doc"].to_numpy()
-            keep &= (place >= positions[0]) & (place < positions[1])
-        rows = np.flatnonzero(keep)
-        return SimpleNamespace(token_rows=rows, activations=part[rows].astype(np.float32))
-
-    def tokens(self, token_rows):
-        return pa.table({name: column.take(pa.array(token_rows)) for name, column in self.columns.items()})
-
-    def next_token_ids(self, token_rows):
-        following = np.minimum(np.asarray(token_rows) + 1, self.n_tokens - 1)
-        ends = (self.doc[following] != self.doc[token_rows]) | (following == token_rows)
-        ids = self.columns["token_id"].take(pa.array(following)).to_pylist()
-        return pa.array([None if end else i for i, end in zip(ids, ends, strict=True)], pa.int32())
+def array_index(dense, *, token_ids=None, positions=None, words_per_doc=50):
+    """A feature-major index over dense activations [tokens, latents]; ``.dense`` keeps them as float16."""
+    dense = np.asarray(dense, dtype=np.float16)
+    n_tokens, _ = dense.shape
+    features, rows = np.nonzero(dense.T)
+    offsets = np.searchsorted(features, np.arange(dense.shape[1] + 1)).astype(np.int64)
+    number = np.arange(n_tokens)
+    place = number % words_per_doc if positions is None else positions
+    columns = [number // words_per_doc, number, place, [None] * n_tokens if token_ids is None else token_ids]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schemas.INDEX_TOKENS, strict=True)]
+    tokens = pa.Table.from_arrays(arrays, schema=schemas.INDEX_TOKENS)
+    index = FeatureIndex(offsets, rows.astype(np.uint32), dense.T[features, rows], tokens)
+    index.dense = dense
+    return index
 
 
 def ring_activations(rng, n, k=7, noise=0.03):
@@ -127,7 +106,7 @@ def make_experiment(folder, *, seed=0, n_ring=6_000, with_text=True, vocab=None,
     decoder[ring_members, 0] += np.cos(turns)
     decoder[ring_members, 1] += np.sin(turns)
     decoder /= np.linalg.norm(decoder, axis=1, keepdims=True)
-    index = ArrayIndex(dense, token_ids=token_ids if with_text else None)
+    index = array_index(dense, token_ids=token_ids if with_text else None)
     paths = write_metadata(folder, members, decoder, index, names if with_text else None)
     return SimpleNamespace(index=index, members=members, decoder=decoder, **paths)
 
@@ -164,7 +143,7 @@ def write_metadata(folder, members, decoder, index, names):
         return paths | {"vocab_path": None, "latent_tokens_path": None}
     vocab = schemas.conform({"token_id": range(len(names)), "text": names}, schemas.VOCAB)
     write_table(vocab, folder / "vocab.parquet")
-    ids = index.columns["token_id"].to_numpy()
+    ids = index.tokens(np.arange(index.n_tokens)).column("token_id").to_numpy()
     rows = []
     for latent in range(index.n_latents):
         firing = index.dense[:, latent] > 0

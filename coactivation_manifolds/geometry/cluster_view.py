@@ -41,6 +41,8 @@ class ClusterView:
         Which cluster, and what decided its points.
     points
         All points.
+    n_active
+        int64 [n]: how many members fire on each point.
     axes, scores
         By basis (``activations``, and ``reconstruction`` where there is a decoder): the axes, and the scores of all
         points [n, p].
@@ -57,6 +59,7 @@ class ClusterView:
     record: ClusterRecord
     settings: Mapping[str, Any]
     points: Points
+    n_active: Ids
     axes: Mapping[str, Axes]
     scores: Mapping[str, npt.NDArray[np.float64]]
     token_ids: Ids | None
@@ -82,7 +85,7 @@ class ClusterView:
     @cached_property
     def active_counts(self) -> Ids:
         """How many points have 0, 1, 2, ... members firing, [k + 1]."""
-        return np.bincount(self.points.n_active, minlength=self.record.size + 1).astype(np.int64)
+        return np.bincount(self.n_active, minlength=self.record.size + 1).astype(np.int64)
 
 
 def look_at_cluster(
@@ -109,8 +112,7 @@ def look_at_cluster(
             raise ResultsError(
                 f"cluster {record.name} of {clustering} has no shape: its {len(points):,} points are one and the same"
             )
-        blocks = [{name: basis.project(block) for name, basis in axes.items()} for block in points.blocks()]
-    scores = {name: np.concatenate([block[name] for block in blocks]) for name in axes}
+        n_active, scores = project_points(points, axes)
     tokens = index.tokens(points.token_rows)
     token_ids = _known(tokens.column("token_id"))
     return ClusterView(
@@ -118,6 +120,7 @@ def look_at_cluster(
         record=record,
         settings=settings,
         points=points,
+        n_active=n_active,
         axes=axes,
         scores=scores,
         token_ids=token_ids,
@@ -133,6 +136,17 @@ def cluster_axes(record: ClusterRecord, points: Points, decoder: npt.NDArray[Any
     rows = member_rows(decoder, record.members)
     restricted = {ACTIVATIONS: axes_restricted(moments)}
     return restricted if rows is None else {RECONSTRUCTION: axes_reconstruction(moments, rows), **restricted}
+
+
+def project_points(points: Points, axes: Mapping[str, Axes]) -> tuple[Ids, dict[str, npt.NDArray[np.float64]]]:
+    """How many members fire on each point, [n], and the points' scores in each basis, [n, p]."""
+    n_active: list[Ids] = []
+    scores: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in axes}
+    for block in points.blocks():
+        n_active.append((block > 0).sum(axis=1).astype(np.int64))
+        for name, basis in axes.items():
+            scores[name].append(basis.project(block))
+    return np.concatenate(n_active), {name: np.concatenate(parts) for name, parts in scores.items()}
 
 
 def draw_sample(n_points: int, largest: int, *, seed: int) -> Ids:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.errors import InputError
-
 if TYPE_CHECKING:
     from coactivation_manifolds.activations.index import ClusterRows, FeatureIndex
 
@@ -34,13 +32,18 @@ def cluster_points(
     positions
         ``[first, last)`` position in the document; None takes all tokens.
 
+    Raises
+    ------
+    InputError
+        A window of positions is asked for, but the activations were imported without positions.
+
     """
     return index.slice(list(members), min_active=min_active, positions=positions)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Points:
-    """The points of a cluster, their activations read block by block.
+    """The points of a cluster of any size, their activations read block by block.
 
     Attributes
     ----------
@@ -48,15 +51,12 @@ class Points:
         Where the activations come from; columns in the order of ``members``.
     token_rows
         int64 [n], ascending: row of each point in the index.
-    n_active
-        int64 [n]: how many members fire on it.
 
     """
 
     index: FeatureIndex
     members: tuple[int, ...]
     token_rows: npt.NDArray[np.int64]
-    n_active: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.token_rows)
@@ -73,65 +73,12 @@ class Points:
 
     def activations(self, token_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Dense activations of some tokens, float64 [len(token_rows), k]; ``token_rows`` ascending."""
-        dense = np.zeros((len(token_rows), len(self.members)))
-        if len(token_rows) == 0:
-            return dense
-        for column, member in enumerate(self.members):
-            rows, values = self.index.postings(member)
-            first, last = np.searchsorted(rows, [token_rows[0], token_rows[-1] + 1])
-            here = np.asarray(rows[first:last]).astype(np.int64)
-            place = np.searchsorted(token_rows, here)
-            wanted = token_rows[place] == here
-            dense[place[wanted], column] = np.asarray(values[first:last])[wanted]
-        return dense
+        return self.index.activations_at(self.members, token_rows).astype(np.float64)
 
 
 def find_points(
     index: FeatureIndex, members: Sequence[int], *, min_active: int, positions: Sequence[int] | None = None
 ) -> Points:
-    """Find the points of a cluster of any size in bounded memory; parameters as ``cluster_points``.
-
-    Raises
-    ------
-    InputError
-        A window of positions is asked for, but the activations were imported without positions.
-
-    """
-    token_rows, n_active = firing_counts(index, members)
-    keep = n_active >= min_active
-    token_rows, n_active = token_rows[keep], n_active[keep]
-    if positions is not None and len(token_rows):
-        keep = in_window(index, token_rows, positions)
-        token_rows, n_active = token_rows[keep], n_active[keep]
-    return Points(index=index, members=tuple(members), token_rows=token_rows, n_active=n_active)
-
-
-def firing_counts(index: FeatureIndex, members: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Tokens on which any of these latents fires, ascending, and how many fire there."""
-    postings = [index.postings(member)[0] for member in members]
-    entries = sum(len(rows) for rows in postings)
-    if entries == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    if entries <= index.n_tokens // 8:
-        # sorting beats a counter for each token of the corpus while the cluster fires rarely
-        rows, counts = np.unique(np.concatenate(postings), return_counts=True)
-        return rows.astype(np.int64), counts.astype(np.int64)
-    counter = np.zeros(index.n_tokens, dtype=np.int32)
-    for rows in postings:
-        counter[rows] += 1  # a latent's rows are unique
-    token_rows = np.flatnonzero(counter)
-    return token_rows.astype(np.int64), counter[token_rows].astype(np.int64)
-
-
-def in_window(
-    index: FeatureIndex, token_rows: npt.NDArray[np.int64], positions: Sequence[int]
-) -> npt.NDArray[np.bool_]:
-    """Which tokens lie in ``[first, last)`` of their document."""
-    column = index.tokens(token_rows).column("position_in_doc")
-    if column.null_count:
-        raise InputError(
-            "counting.positions needs each token's position in its document, but these activations have none: "
-            "give position_in_doc in the imported files, or set counting.positions to null"
-        )
-    place = column.to_numpy()
-    return np.asarray((place >= positions[0]) & (place < positions[1]))
+    """Find the points of a cluster of any size; parameters and errors as ``cluster_points``."""
+    rows = index.matching_rows(members, min_active=min_active, positions=positions)
+    return Points(index=index, members=tuple(members), token_rows=rows)

@@ -91,7 +91,7 @@ def page_data(view: ClusterView, names: TokenNames, shown: Ids, *, index: Featur
         "row": view.points.token_rows[shown].tolist(),
         "members": list(view.record.members),
         "firing": [firing_members(row) for row in activations],
-        "n_active": view.points.n_active[shown].tolist(),
+        "n_active": view.n_active[shown].tolist(),
     }
 
 
@@ -129,7 +129,7 @@ def page_colourings(view: ClusterView, names: TokenNames) -> list[Colouring]:
     if view.positions is not None:
         found.append(colour_by_value("position in document", view.positions))
     found.append(colour_by_kind("strongest member", strongest_member(view), latents))
-    return [*found, colour_by_value("members firing at once", view.points.n_active)]
+    return [*found, colour_by_value("members firing at once", view.n_active)]
 
 
 def colouring_data(colouring: Colouring, shown: Ids) -> dict[str, Any]:

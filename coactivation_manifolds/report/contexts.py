@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from coactivation_manifolds.figures.token_names import NONE, TokenNames, running
@@ -65,7 +66,7 @@ def point_contexts(
     place = np.searchsorted(rows, np.where(inside, wanted, token_rows[:, None]))
     documents = table.column("doc_id").to_numpy()[place]
     inside &= documents == documents[:, before : before + 1]
-    gap = np.diff(table.column("token_index").to_numpy(), prepend=0)[place] > 1
+    gap = ~_adjoining(table)[place]
     ids = pc.fill_null(table.column("token_id"), -1).to_numpy().astype(np.int64)
     pieces, of_row = _pieces(ids, names)
     gap_piece = len(pieces)
@@ -76,6 +77,16 @@ def point_contexts(
         result.here.append(pieces_here[before])
         result.after.append(_join(pieces_here[before + 1 :], known[before + 1 :], broken[before + 1 :], gap_piece))
     return result
+
+
+def _adjoining(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Whether each row goes on where the row before it ended: by position in the document, else by token index."""
+
+    def steps(name: str) -> Ids:
+        return np.diff(pc.fill_null(table.column(name), -1).to_numpy().astype(np.int64), prepend=-9)
+
+    known = pc.is_valid(table.column("position_in_doc")).to_numpy(zero_copy_only=False)
+    return np.where(known, steps("position_in_doc"), steps("token_index")) == 1
 
 
 def _pieces(ids: Ids, names: TokenNames) -> tuple[list[str], npt.NDArray[np.int64]]:
