@@ -24,6 +24,8 @@ MANIFEST_KEYS = (
     "fingerprint",
     "parts",
 )
+OWN_KEY = "corpus_shard"
+"""The one key of a fingerprint that differs from shard to shard: the hash of the shard's own tokens."""
 PART_KEYS = ("file", "rows", "entries", "sha256")
 
 
@@ -140,7 +142,7 @@ def _differing_key(one: dict[str, Any], other: dict[str, Any]) -> str | None:
     """The first setting in which two shards differ; None where they belong together."""
     if one["n_latents"] != other["n_latents"]:
         return "n_latents"
-    keys = [*one["fingerprint"], *other["fingerprint"]]
+    keys = [key for key in [*one["fingerprint"], *other["fingerprint"]] if key != OWN_KEY]
     return next((key for key in keys if one["fingerprint"].get(key) != other["fingerprint"].get(key)), None)
 
 
