@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the schema and the defaults: ``python -m coactivation_manifolds.experiment.reference``.
+"""Writes docs/configuration.md from schema and defaults: ``python -m coactivation_manifolds.experiment.reference``.
 
 A test compares the file with what this module makes, so that the page can't drift from what is checked.
 """
