@@ -21,6 +21,7 @@ from coactivation_manifolds.clustering.sweep import (
 )
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import CLUSTERS_SUMMARY, SWEEP_SUMMARY
+from coactivation_manifolds.similarity.cosine import row_norms
 from coactivation_manifolds.storage import read_table, write_array
 
 NULL_WITHOUT_DECODER = [
@@ -129,8 +130,14 @@ def test_the_name_of_a_member_set_does_not_depend_on_order():
 
 
 @settings(deadline=None, max_examples=60)
-@given(n=st.integers(1, 20), block=st.integers(1, 7), seed=st.integers(0, 20), zero=st.booleans())
-def test_pair_cosines_equal_brute_force(n, block, seed, zero):
+@given(
+    n=st.integers(1, 20),
+    block=st.integers(1, 7),
+    small=st.sampled_from([0, 30]),
+    seed=st.integers(0, 20),
+    zero=st.booleans(),
+)
+def test_pair_cosines_equal_brute_force(n, block, small, seed, zero):
     rng = np.random.default_rng(seed)
     decoder = rng.normal(size=(30, 5)).astype(np.float32)
     ids = rng.choice(30, n, replace=False)
@@ -139,7 +146,7 @@ def test_pair_cosines_equal_brute_force(n, block, seed, zero):
     rows = decoder[[i for i in ids if decoder[i].any()]].astype(np.float64)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     wanted = (rows @ rows.T)[np.triu_indices(len(rows), 1)]
-    found = pair_cosines(decoder, ids, block=block)
+    found = pair_cosines(decoder, row_norms(decoder), ids, small=small, block=block)
     if len(wanted):
         assert (found.mean, found.min, found.max) == pytest.approx(
             (wanted.mean(), wanted.min(), wanted.max()), abs=1e-12
@@ -150,8 +157,10 @@ def test_pair_cosines_equal_brute_force(n, block, seed, zero):
 
 def test_equal_rows_have_a_cosine_of_at_most_one():
     row = np.random.default_rng(0).normal(size=(1, 64)).astype(np.float32)
-    found = pair_cosines(np.repeat(row, 3, axis=0), [0, 1, 2])
-    assert found.min <= found.mean <= found.max <= 1
+    decoder = np.repeat(row, 3, axis=0)
+    for small in (0, 3):
+        found = pair_cosines(decoder, row_norms(decoder), [0, 1, 2], small=small)
+        assert found.min <= found.mean <= found.max <= 1
 
 
 def sweep(tmp_path, names, edges, triples=None):
