@@ -30,8 +30,6 @@ RESOLUTIONS = {
     "modularity": tuple(map(Decimal, ("0.500", "1.000", "2.000", "5.000", "10.000", "20.000", "50.000"))),
 }
 """From giant communities to pairs, in both objectives."""
-CUT_KEYS = ("cut", "cut_by_max_cosine_edges")
-"""Footer keys of cosine_edges.parquet that say "true" where similarity.max_cosine_edges cut the list short."""
 
 
 def sweep_specs() -> list[ClusteringSpec]:
@@ -65,8 +63,7 @@ def sweep_cosine(cosine_edges_path: PathLike, *, sweep_path: PathLike) -> None:
 
     """
     with open_table(cosine_edges_path) as parquet:
-        made_with = footer(parquet.schema_arrow)
-    cut = any(made_with.get(key, "false").lower() == "true" for key in CUT_KEYS)
+        cut = footer(parquet.schema_arrow).get("cut") == "true"
     if cut:
         logger.warning(
             "%s was cut by similarity.max_cosine_edges: matches at low cosine may be lost", cosine_edges_path

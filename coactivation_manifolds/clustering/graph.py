@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coactivation_manifolds.clustering.spec import ClusteringSpec
+from coactivation_manifolds.cooccurrence.floor import reaches
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.storage import PathLike, read_table
 
@@ -67,20 +68,6 @@ def edge_columns(spec: ClusteringSpec) -> list[str]:
     ]
 
 
-def at_least_jaccard(
-    n_a: npt.ArrayLike, n_b: npt.ArrayLike, n_ab: npt.ArrayLike, threshold: Decimal
-) -> npt.NDArray[np.bool_]:
-    """Whether n_ab / (n_a + n_b - n_ab) >= threshold, compared on integers: n_ab * 10^d >= p * union.
-
-    Counts up to 9e14 with two decimals stay within int64. A float test would lose ties
-    (0.07 * 100 is 7.000000000000001).
-    """
-    both = np.asarray(n_ab, dtype=np.int64)
-    union = np.asarray(n_a, dtype=np.int64) + np.asarray(n_b, dtype=np.int64) - both
-    numerator, denominator = threshold.as_integer_ratio()
-    return both * np.int64(denominator) >= np.int64(numerator) * union
-
-
 def make_graph(
     feature_a: npt.ArrayLike, feature_b: npt.ArrayLike, weights: npt.ArrayLike | None = None, *, what: str = "edges"
 ) -> Graph:
@@ -126,7 +113,7 @@ def coactivation_graph(edges: pa.Table, spec: ClusteringSpec) -> Graph:
 
     """
     column = {name: _numbers(edges, name) for name in edge_columns(spec)}
-    keep = at_least_jaccard(column["n_a"], column["n_b"], column["n_ab"], spec.threshold)
+    keep = reaches(column["n_ab"], column["n_a"], column["n_b"], spec.threshold.as_integer_ratio())
     if spec.cosine_cap is not None:
         cosine = column["cosine"]
         if len(cosine) and bool(np.isnan(cosine).all()):

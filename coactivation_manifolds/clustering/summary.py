@@ -18,7 +18,8 @@ from coactivation_manifolds.clustering.pair_cosines import PairCosines, pair_cos
 from coactivation_manifolds.clustering.spec import ClusteringSpec, parse_spec
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import CLUSTERS_SUMMARY, COSINE_SWEEP, conform, require_columns
-from coactivation_manifolds.storage import PathLike, read_array, read_table, write_table
+from coactivation_manifolds.similarity.cosine import read_decoder, row_norms
+from coactivation_manifolds.storage import PathLike, read_table, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -140,14 +141,15 @@ def inner_jaccard(clusters: Clusters, edges: pa.Table) -> tuple[Floats, Floats, 
 def _inner_cosines(members: Sequence[npt.NDArray[np.uint32]], decoder_path: PathLike | None) -> list[PairCosines]:
     if decoder_path is None:
         return [PairCosines(None, None, None)] * len(members)
-    decoder = read_array(decoder_path, mmap=True)
+    decoder = read_decoder(decoder_path)
     largest = max((int(m[-1]) for m in members), default=-1)
-    if decoder.ndim != 2 or largest >= len(decoder):
+    if largest >= len(decoder):
         raise InputError(
             f"{decoder_path} has shape {list(decoder.shape)}, but a cluster holds latent {largest}: it is not the "
             "decoder of these activations; give the right one and make the clusters anew"
         )
-    return [pair_cosines(decoder, m) for m in members]
+    norms = row_norms(decoder)
+    return [pair_cosines(decoder, norms, m) for m in members]
 
 
 def _matches(clusters: Clusters, cosine_clusters_path: PathLike | None) -> tuple[Sequence[int | None], Column]:
