@@ -106,14 +106,29 @@ def look_at_cluster(
     """
     points = find_points(index, record.members, min_active=settings["min_active"], positions=settings["positions"])
     check_points(record, len(points), clustering, settings)
+    view = look_at_points(record, clustering, points, decoder=decoder, settings=settings)
+    if view is None:
+        raise ResultsError(
+            f"cluster {record.name} of {clustering} has no shape: its {len(points):,} points are one and the same"
+        )
+    return view
+
+
+def look_at_points(
+    record: ClusterRecord,
+    clustering: str,
+    points: Points,
+    *,
+    decoder: npt.NDArray[Any] | None,
+    settings: Mapping[str, Any],
+) -> ClusterView | None:
+    """Gather what is known of a cluster's points; None where they are one and the same."""
     with one_blas_thread():
         axes = cluster_axes(record, points, decoder)
-        if all(basis.n_components == 0 for basis in axes.values()):
-            raise ResultsError(
-                f"cluster {record.name} of {clustering} has no shape: its {len(points):,} points are one and the same"
-            )
+        if any(basis.n_components == 0 for basis in axes.values()):
+            return None
         n_active, scores = project_points(points, axes)
-    tokens = index.tokens(points.token_rows)
+    tokens = points.index.tokens(points.token_rows)
     token_ids = _known(tokens.column("token_id"))
     return ClusterView(
         clustering=clustering,
@@ -124,7 +139,7 @@ def look_at_cluster(
         axes=axes,
         scores=scores,
         token_ids=token_ids,
-        next_token_ids=None if token_ids is None else _filled(index.next_token_ids(points.token_rows)),
+        next_token_ids=None if token_ids is None else _filled(points.index.next_token_ids(points.token_rows)),
         positions=_known(tokens.column("position_in_doc")),
         sample=draw_sample(len(points), settings["max_points_drawn"], seed=settings["seed"]),
     )

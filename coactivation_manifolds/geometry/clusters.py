@@ -104,18 +104,21 @@ def why_not_drawn(record: ClusterRecord, n_points: int | None, settings: Mapping
     return None
 
 
+ALL_ALIKE = "no shape: its points are one and the same"
+
+
 def in_size_bounds(record: ClusterRecord, settings: Mapping[str, Any]) -> bool:
     """Whether the batch looks at a cluster of this size."""
     return bool(settings["min_size"] <= record.size <= settings["max_size"])
 
 
-def point_rule(settings: Mapping[str, Any], size: int) -> str:
-    """What makes a token a point, in words."""
+def point_rule(settings: Mapping[str, Any], size: int | None = None) -> str:
+    """What makes a token a point, in words, for a cluster of this size or for any."""
     least = settings["min_active"]
     window = settings.get("positions")
     where = f", at positions {window[0]:,} to {window[1] - 1:,} of a document" if window else ""
-    firing = f"any of the {size:,} members fires" if least == 1 else f"at least {least} of the {size:,} members fire"
-    return f"tokens where {firing}{where}"
+    members = f"the {size:,} members" if size is not None else "its members"
+    return f"tokens where {f'any of {members} fires' if least == 1 else f'at least {least} of {members} fire'}{where}"
 
 
 def read_decoder(decoder_path: PathLike | None, *, n_latents: int) -> npt.NDArray[Any] | None:
