@@ -1,8 +1,9 @@
-"""One shard turned for counting: latents renumbered by ascending firing count, postings that point into their tokens."""
+"""One shard turned for counting: latents renumbered by ascending firings, postings that point into their tokens."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ def rank_postings(
     offsets, feature_ids = _readonly(offsets), _readonly(feature_ids)
     n_entries = int(offsets[-1])
     blocks = np.linspace(0, len(offsets) - 1, threads + 1).astype(np.int64)
-    spans = list(zip(blocks[:-1], blocks[1:], strict=True))
+    spans = list(pairwise(blocks))
     counts = np.stack(list(pool.map(lambda span: _count_ids(offsets, feature_ids, *span, n_latents), spans)))
     order = np.argsort(counts.sum(axis=0), kind="stable").astype(np.uint32)
     rank = np.empty(n_latents, np.uint32)
@@ -106,13 +107,13 @@ def _transpose(offsets, ids, rank, first, last, starts, sizes, rows, run_start, 
             cursor[r] += 1
     end = offsets[first:last].copy()
     for r in range(len(sizes)):
-        total = 0
+        total = np.int64(0)
         for posting in range(starts[r], starts[r] + sizes[r]):
-            t = np.int64(run_start[posting])
-            here = end[t - first]
+            token = np.int64(run_start[posting])
+            here = end[token - first]
             rows[here] = r
-            end[t - first] = here + 1
+            end[token - first] = here + 1
             run_start[posting] = here + 1
-            run_length[posting] = offsets[t + 1] - here - 1
-            total += offsets[t + 1] - here - 1
+            run_length[posting] = offsets[token + 1] - here - 1
+            total += offsets[token + 1] - here - 1
         work[r] = total
