@@ -1,0 +1,316 @@
+"""Pages stand alone, escape what tokens hold, and say what they show."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from synthetic_clusters import SETTINGS, array_index, make_experiment, write_summary
+
+from coactivation_manifolds import schemas
+from coactivation_manifolds.figures.style import new_figure, save_figure
+from coactivation_manifolds.figures.token_names import TokenNames
+from coactivation_manifolds.geometry.cluster_view import look_at_cluster
+from coactivation_manifolds.geometry.clusters import read_clusters, read_decoder
+from coactivation_manifolds.geometry.scores import score_clusters
+from coactivation_manifolds.report import cluster_page as cluster_page_module
+from coactivation_manifolds.report.atlas import draw_atlas
+from coactivation_manifolds.report.cluster_page import cluster_page, write_cluster_page
+from coactivation_manifolds.report.contexts import GAP, point_contexts
+from coactivation_manifolds.report.experiment_page import compare_with_cosine, write_report
+from coactivation_manifolds.report.templates import json_for_script
+from coactivation_manifolds.storage import write_json, write_table
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "</script>",
+    "<!--",
+    "]]>",
+    "\u202eabc",
+    "\x00",
+    "\u2028",
+    '"><img src=x onerror=alert(1)>',
+    "&lt;b&gt;",
+    "'",
+    "{{ 7 * 7 }}",
+    "\\u003c/script>",
+    "שלום",
+    "\n",
+]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text within scripts and outside them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.scripts, self.words, self.inside = [], [], [], None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, data):
+        if self.inside == "script":
+            self.scripts[-1] += data
+        elif self.inside != "style":
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    def addresses(self):
+        return [attrs[key] for _, attrs in self.tags for key in ("src", "href") if attrs.get(key)]
+
+
+def stands_alone(page):
+    assert not any(re.match(r"(https?:)?//|javascript:", address) for address in page.addresses())
+    assert not any(key.startswith("on") for _, attrs in page.tags for key in attrs)
+    assert not any(tag in ("link", "iframe", "object", "base") for tag, _ in page.tags)
+    policy = next(attrs["content"] for _, attrs in page.tags if attrs.get("http-equiv"))
+    assert policy.startswith("default-src 'none'")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    made = make_experiment(tmp_path_factory.mktemp("made"), n_ring=700, vocab=NASTY)
+    made.folder = made.summary_path.parent
+    made.names = TokenNames.read(made.vocab_path, made.latent_tokens_path)
+    decoder = read_decoder(made.decoder_path, n_latents=made.index.n_latents)
+    made.views = [
+        look_at_cluster(record, "components_j0.20", index=made.index, decoder=decoder, settings=SETTINGS)
+        for record in read_clusters(made.summary_path)[:4]
+    ]
+    return made
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_json_in_a_script_is_read_back_and_never_ends_it(text):
+    content = {"a": [text, 1, None], text: 2}
+    written = str(json_for_script(content))
+    assert not set("<>&\u2028\u2029") & set(written)
+    assert json.loads(written) == content
+
+
+def test_a_cluster_page_holds_nasty_tokens_as_text_only(made):
+    view = made.views[1]
+    text = cluster_page(view, made.names, view.sample, index=made.index)
+    page = Page(text)
+    stands_alone(page)
+    assert "\x00" not in text
+    assert "\u202e" not in text
+    assert sum(tag == "script" for tag, _ in page.tags) == 2
+    assert not any(tag == "img" for tag, _ in page.tags)
+    data = json.loads(page.scripts[0])
+    assert len(data["row"]) == len(data["here"]) == len(data["firing"]) == 700
+    assert [colouring["title"] for colouring in data["colourings"]] == [
+        "token",
+        "next token",
+        "position in document",
+        "strongest member",
+        "members firing at once",
+    ]
+    assert "<script>alert(1)</script>" in data["pieces"]
+    assert "\\0" in data["pieces"]
+
+
+def test_scores_on_the_page_are_those_of_the_points(made):
+    view = made.views[2]
+    data = json.loads(Page(cluster_page(view, made.names, view.sample, index=made.index)).scripts[0])
+    for basis, (name, axes) in zip(data["bases"], view.axes.items(), strict=True):
+        scores = np.array(basis["scores"]).T * basis["unit"]
+        np.testing.assert_allclose(scores, view.scores[name][view.sample], atol=basis["unit"])
+        np.testing.assert_allclose(basis["evr"], axes.evr, atol=1e-5)
+
+
+def test_a_page_stays_below_its_bound(made, tmp_path, monkeypatch):
+    view = made.views[1]
+    monkeypatch.setattr(cluster_page_module, "MAX_BYTES", 70_000)
+    write_cluster_page(view, made.names, tmp_path / "a.html", index=made.index)
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 70_000
+    assert re.search(r"This page holds \d+ of them, a random sample, to stay below 1 MB", text)
+
+
+def test_contexts_keep_to_the_document_and_mark_gaps():
+    ids = np.arange(12)
+    index = array_index(
+        np.ones((12, 1)), token_ids=ids, words_per_doc=6, positions=[0, 1, 2, 3, 4, 5, 0, 1, 4, 5, 6, 7]
+    )
+    names = TokenNames(schemas.conform({"token_id": ids, "text": [f" w{i}" for i in ids]}, schemas.VOCAB))
+    found = point_contexts(index, names, np.array([0, 5, 6, 9]), before=3, after=2)
+    text = [
+        ("".join(found.pieces[i] for i in before), found.pieces[here], "".join(found.pieces[i] for i in after))
+        for before, here, after in zip(found.before, found.here, found.after, strict=True)
+    ]
+    assert text == [
+        ("", " w0", " w1 w2"),
+        (" w2 w3 w4", " w5", ""),
+        ("", " w6", f" w7{GAP} w8"),
+        (f" w6 w7{GAP} w8", " w9", " w10 w11"),
+    ]
+
+
+def test_contexts_without_text_show_ids():
+    index = array_index(np.ones((3, 1)), token_ids=[4, 5, 6])
+    found = point_contexts(index, TokenNames(), np.array([1]))
+    assert [found.pieces[i] for i in (*found.before[0], found.here[0], *found.after[0])] == [" [4]", " [5]", " [6]"]
+
+
+@pytest.fixture(scope="module")
+def atlas(made):
+    folder = made.folder / "geometry/components_j0.20/atlas"
+    draw_atlas(
+        "components_j0.20",
+        summary_path=made.summary_path,
+        index=made.index,
+        decoder_path=made.decoder_path,
+        vocab_path=made.vocab_path,
+        latent_tokens_path=made.latent_tokens_path,
+        settings=SETTINGS | {"max_size": 20},
+        atlas_folder=folder,
+    )
+    return folder
+
+
+def test_atlas(atlas):
+    assert sorted(path.name for path in atlas.iterdir()) == [
+        "cluster=0001",
+        "cluster=0002",
+        "cluster=0003",
+        "index.html",
+    ]
+    for folder in atlas.glob("cluster=*"):
+        names = sorted(path.name for path in folder.iterdir())
+        assert names == ["cluster.html", "pca.npz", "pca.png", "thumbnail.png"]
+    page = Page((atlas / "index.html").read_text(encoding="utf-8"))
+    stands_alone(page)
+    for address in page.addresses():
+        assert (atlas / address).is_file(), address
+    assert "too large: 40 latents, more than clustering.max_size = 20" in page.text
+    assert "too few points: 30, fewer than geometry.min_points = 64" in page.text
+    assert "<!--" in page.text
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+
+
+def sweep_table(path, names):
+    n = len(names)
+    columns = {name: [None] * n for name in schemas.SWEEP_SUMMARY.names}
+    columns |= {"clustering": names, "method": ["components"] * n, "threshold": [0.1 * (i + 1) for i in range(n)]}
+    columns |= {
+        "n_clusters": range(2, n + 2),
+        "n_clustered": [20] * n,
+        "max_size": [40, 30, 9][:n],
+        "median_size": [5.0] * n,
+    }
+    write_table(schemas.conform(columns, schemas.SWEEP_SUMMARY), path)
+
+
+def report(made, atlas, folder, *, imported=False, planted=None, settings=None, summary_path=None, experiment=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    figure, _ = new_figure(width=2, height=1)
+    save_figure(figure, folder / "x.png")
+    sweep_table(folder / "sweep.parquet", ["components_j0.10", "components_j0.20", "components_j0.30"])
+    decided = SETTINGS | {"max_size": 20} | (settings or {})
+    summary = summary_path or made.summary_path
+    score_clusters(
+        summary, index=made.index, decoder_path=None, settings=decided, scores_path=folder / "scores.parquet"
+    )
+    write_json({"n_edges": 321, "n_latents_firing": 60}, folder / "totals.json")
+    known = {"n_tokens": 5_000, "n_latents": 63, "mean_l0": 3.21, "n_shards": 1, "guard_rails": [], "notes": []}
+    known |= {"hook_name": None, "model": None, "n_raised_to_subnormal": 0} | (experiment or {})
+    write_json(known, folder / "experiment.json")
+    config = {
+        "name": "small",
+        "description": "a <small> one",
+        "seed": 0,
+        "counting": {"positions": None},
+        "similarity": {"jaccard_floor": 0.02, "min_count": 10},
+        "clustering": {"min_size": 2, "max_size": decided["max_size"], "headline": "components_j0.20"},
+        "geometry": {"min_active": 1, "min_points": 64, "max_size_on_request": 2_000},
+    }
+    config |= {"activations": {"path": "x"}} if imported else {"harvest": {"max_fvu": 0.5}}
+    write_report(
+        config=config,
+        experiment_path=folder / "experiment.json",
+        totals_path=folder / "totals.json",
+        sweep_path=folder / "sweep.parquet",
+        elbow_path=folder / "x.png",
+        tail_path=folder / "x.png",
+        summary_path=summary,
+        scores_path=folder / "scores.parquet",
+        atlas_folder=atlas,
+        latent_tokens_path=made.latent_tokens_path,
+        vocab_path=made.vocab_path,
+        planted=planted,
+        report_path=folder / "report.html",
+    )
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    stands_alone(page)
+    return page
+
+
+def test_report_of_a_harvest_with_planted_truth(made, atlas, tmp_path):
+    figure, _ = new_figure(width=2, height=1)
+    save_figure(figure, tmp_path / "planted.png")
+    write_json(
+        {
+            "summary_lines": ["the planted ring: cluster 0001, R2 0.993"],
+            "table": [{"planted": "ring", "R2": 0.993}, {"planted": "<b>", "R2": None, "purity": 1.0}],
+        },
+        tmp_path / "check.json",
+    )
+    rails = {"shard": 0, "fvu": 0.0093, "mean_l0": 3.1, "n_tokens": 4032, "stated_l0": None, "stated_fvu": 0.01}
+    page = report(
+        made,
+        atlas,
+        tmp_path / "r",
+        planted=[tmp_path / "check.json", tmp_path / "planted.png"],
+        experiment={
+            "guard_rails": [rails],
+            "notes": ["shard 0: halved <twice>"],
+            "hook_name": "blocks.1.hook_resid_pre",
+        },
+    )
+    for words in (
+        "a <small> one",
+        "the planted ring: cluster 0001, R2 0.993",
+        "0.0093",
+        "shard 0: halved <twice>",
+        "snakemake --profile local results/small/report.html",
+        "3 of 5 clusters are missed",
+        "2 clusters listed, not drawn",
+        "blocks.1.hook_resid_pre",
+        "matplotlib",
+    ):
+        assert words in page.text, words
+    links = [address for address in page.addresses() if not address.startswith(("data:", "#"))]
+    assert len(links) >= 7
+    for address in links:
+        assert (tmp_path / "r" / address).resolve().is_file(), address
+    assert sum(address.startswith("data:image/png") for address in page.addresses()) == 6
+
+
+def test_report_of_an_import_without_clusters(made, tmp_path):
+    write_summary(tmp_path / "none.parquet", [])
+    page = report(made, tmp_path / "no-atlas", tmp_path / "r", imported=True, summary_path=tmp_path / "none.parquet")
+    for words in ("No cluster of this clustering can be drawn: it has none", "Not compared", "imported"):
+        assert words in page.text, words
+
+
+def test_comparison_counts_what_was_compared(tmp_path):
+    write_summary(tmp_path / "s.parquet", [[0, 1, 2], [3, 4], [5, 6]])
+    found = compare_with_cosine(read_clusters(tmp_path / "s.parquet"))
+    assert (found["n"], found["n_missed"]) == (3, 2)
+    assert [count for _, count, _, _ in found["bins"]] == [0, 0, 0, 3, 0, 0, 0, 0, 0, 0]
+    assert compare_with_cosine([]) is None
