@@ -277,10 +277,13 @@ def batch_rows(plan: BatchPlan, batch: int, latents: Latents, n_latents: int) ->
 def manifest_extra(tokens: CorpusShard, loaded: LoadedSae, records: Mapping[int, PartRecord]) -> dict[str, Any]:
     """What the manifest says beside its parts: guard rails, halved batches, hook and tokenizer."""
     first = records[0].extra if 0 in records else {}
-    notes = [note for part in sorted(records) for note in records[part].extra.get("halved_batches", [])]
+    halved = [note for part in sorted(records) for note in records[part].extra.get("halved_batches", [])]
     return {
         "guard_rails": first.get("guard_rails"),
-        "notes": notes,
+        "notes": [
+            f"batch {note['batch']} ran with {note['contexts_at_once']} contexts at once, for want of memory"
+            for note in halved
+        ],
         "model_commit": first.get("model_commit"),
         "hook_name": loaded.hook_name,
         "prepend_bos": loaded.prepend_bos,

@@ -7,6 +7,7 @@ show in the share of variance that the SAE leaves unexplained (FVU).
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,8 +43,8 @@ class GuardRails:
     stated_fvu: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For the shard's manifest."""
-        return asdict(self)
+        """For the shard's manifest, keys sorted, as they come back from the footer of a part."""
+        return dict(sorted(asdict(self).items()))
 
 
 def measure(x: torch.Tensor, loaded: LoadedSae) -> GuardRails:
@@ -88,7 +89,12 @@ def check(measured: GuardRails, *, max_fvu: float, hook_name: str) -> None:
 
     """
     stated = f" (its makers state {measured.stated_fvu:.3f})" if measured.stated_fvu is not None else ""
-    if measured.fvu is not None and not measured.fvu <= max_fvu:
+    if measured.fvu is not None and not math.isfinite(measured.fvu):
+        raise GuardRailError(
+            f"the SAE's reconstruction at {hook_name} holds NaN or infinite numbers on the first batch: its weights "
+            "are damaged, or model.dtype is too coarse (float16)"
+        )
+    if measured.fvu is not None and measured.fvu > max_fvu:
         raise GuardRailError(
             f"the SAE leaves a share of {measured.fvu:.3f} of the variance at {hook_name} unexplained on the first "
             f"batch{stated}, more than harvest.max_fvu = {max_fvu}: {CAUSES}"

@@ -58,7 +58,7 @@ def test_a_perfect_sae_explains_everything(loaded):
     check(measured, max_fvu=0.01, hook_name="h")
 
 
-@pytest.mark.parametrize("fvu", [0.51, float("nan"), float("inf")])
+@pytest.mark.parametrize("fvu", [0.51, 40.0])
 def test_fvu_over_the_bound(fvu):
     with pytest.raises(
         GuardRailError, match=r"more than harvest\.max_fvu = 0\.5: the usual causes are a wrong layer, .*prepend_bos"
@@ -66,6 +66,12 @@ def test_fvu_over_the_bound(fvu):
         check(rails(fvu=fvu, stated_fvu=0.1), max_fvu=0.5, hook_name="blocks.1.hook_resid_pre")
     check(rails(fvu=0.5), max_fvu=0.5, hook_name="h")
     check(rails(fvu=None), max_fvu=0.5, hook_name="h")
+
+
+@pytest.mark.parametrize("fvu", [float("nan"), float("inf")])
+def test_fvu_that_is_no_number(fvu):
+    with pytest.raises(GuardRailError, match=r"reconstruction at blocks.1.x holds NaN or infinite numbers"):
+        check(rails(fvu=fvu), max_fvu=0.5, hook_name="blocks.1.x")
 
 
 def test_no_latent_fires():
