@@ -180,7 +180,11 @@ def check_entries(rows: TokenRows, *, source: str, first_row: int, error: type[C
         entry = int(wrong[0])
         place = locate(rows.offsets, entry, source=source, first_row=first_row)
         problem = "stands twice" if ids[entry] == ids[entry - 1] else f"follows {ids[entry - 1]}"
-        raise error(f"{place}: feature id {ids[entry]} {problem}; give the ids of each token sorted and once each")
+        token = rows.token_index[np.searchsorted(rows.offsets, entry, side="right") - 1]
+        raise error(
+            f"{place}: feature id {ids[entry]} {problem} on token_index {token}; give the ids of each token sorted "
+            "and once each"
+        )
 
 
 def _is_integer(column: pa.Array) -> bool:

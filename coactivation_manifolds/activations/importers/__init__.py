@@ -1,0 +1,6 @@
+"""Activations made elsewhere: read in three formats, checked, and cut into shards like harvested ones."""
+
+from coactivation_manifolds.activations.importers.cutting import import_activations
+from coactivation_manifolds.activations.importers.publishing import publish_import_shard
+
+__all__ = ["import_activations", "publish_import_shard"]
