@@ -8,7 +8,7 @@ with job(snakemake.log[0]):
     cluster_edges(
         snakemake.wildcards.clustering,
         edges_path=snakemake.input.edges,
-        cosine_edges_path=snakemake.input.get("cosine_edges"),
-        reference_path=snakemake.input.get("reference"),
+        cosine_edges_path=snakemake.input.get("cosine_edges") or None,
+        reference_path=snakemake.input.get("reference") or None,
         clusters_path=snakemake.output.clusters,
     )

@@ -10,9 +10,9 @@ with job(snakemake.log[0]):
         snakemake.wildcards.clustering,
         summary_path=snakemake.input.summary,
         index=FeatureIndex.open(snakemake.input.index[0]),
-        decoder_path=snakemake.input.get("decoder"),
-        vocab_path=snakemake.input.get("vocab"),
-        latent_tokens_path=snakemake.input.get("latent_tokens"),
+        decoder_path=snakemake.input.get("decoder") or None,
+        vocab_path=snakemake.input.get("vocab") or None,
+        latent_tokens_path=snakemake.input.get("latent_tokens") or None,
         settings=snakemake.params.settings,
         atlas_folder=snakemake.output.atlas,
     )

@@ -10,7 +10,7 @@ with job(snakemake.log[0]):
         snakemake.input.recounts,
         snakemake.input.marginals,
         snakemake.input.shard_totals,
-        decoder_path=snakemake.input.get("decoder"),
+        decoder_path=snakemake.input.get("decoder") or None,
         jaccard_floor=snakemake.params.jaccard_floor,
         min_count=snakemake.params.min_count,
         min_firings=snakemake.params.min_firings,

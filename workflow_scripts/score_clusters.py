@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     score_clusters(
         snakemake.input.summary,
         index=FeatureIndex.open(snakemake.input.index[0]),
-        decoder_path=snakemake.input.get("decoder"),
+        decoder_path=snakemake.input.get("decoder") or None,
         settings=snakemake.params.settings,
         scores_path=snakemake.output.scores,
     )

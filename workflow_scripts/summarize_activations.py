@@ -8,7 +8,7 @@ with job(snakemake.log[0]):
     summarize_activations(
         snakemake.input.manifests,
         resolved=snakemake.params.resolved,
-        description_path=snakemake.input.get("description"),
+        description_path=snakemake.input.get("description") or None,
         experiment_path=snakemake.output.experiment,
         shard_stats_path=snakemake.output.shard_stats,
         feature_counts_path=snakemake.output.feature_counts,

@@ -11,8 +11,8 @@ with job(snakemake.log[0]):
         snakemake.input.clusters,
         edges_path=snakemake.input.edges,
         index=FeatureIndex.open(snakemake.input.offsets),
-        decoder_path=snakemake.input.get("decoder"),
-        cosine_clusters_path=snakemake.input.get("cosine_clusters"),
-        cosine_sweep_path=snakemake.input.get("cosine_sweep"),
+        decoder_path=snakemake.input.get("decoder") or None,
+        cosine_clusters_path=snakemake.input.get("cosine_clusters") or None,
+        cosine_sweep_path=snakemake.input.get("cosine_sweep") or None,
         summary_path=snakemake.output.summary,
     )

@@ -15,8 +15,8 @@ with job(snakemake.log[0]):
         summary_path=snakemake.input.clusters,
         scores_path=snakemake.input.scores,
         atlas_folder=snakemake.input.atlas,
-        latent_tokens_path=snakemake.input.get("latent_tokens"),
-        vocab_path=snakemake.input.get("vocab"),
-        planted=snakemake.input.get("planted"),
+        latent_tokens_path=snakemake.input.get("latent_tokens") or None,
+        vocab_path=snakemake.input.get("vocab") or None,
+        planted=snakemake.input.get("planted") or None,
         report_path=snakemake.output.report,
     )
