@@ -171,9 +171,9 @@ def label_panel(panel: Panel, view: ClusterView, basis: str, pair: tuple[int, in
     """Components and their share of the variance on the axes; one unit is as long across as up."""
     shares = view.axes[basis].evr
     panel.set_aspect("equal", adjustable="datalim")
-    panel.xaxis.set_major_locator(MaxNLocator(4))
-    panel.yaxis.set_major_locator(MaxNLocator(4))
-    panel.tick_params(length=2, pad=2)
+    panel.xaxis.set_major_locator(MaxNLocator(3))
+    panel.yaxis.set_major_locator(MaxNLocator(3))
+    panel.tick_params(bottom=False, left=False, pad=3)
     labels = [f"PC{i + 1}  ({100 * shares[i]:.1f} % of variance)" if i < len(shares) else "" for i in pair]
     panel.set_xlabel(labels[0], labelpad=2)
     if labels[1]:

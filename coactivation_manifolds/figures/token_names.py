@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +119,14 @@ class TokenNames:
     def has_text(self) -> bool:
         """Whether the text of tokens is known."""
         return self._texts is not None
+
+    @cached_property
+    def hold_spaces(self) -> bool:
+        """Whether tokens bring the spaces between words along; a plain list of words does not."""
+        if self._texts is None:
+            return False
+        ends = pc.or_(pc.starts_with(self._texts, " "), pc.ends_with(self._texts, " "))
+        return bool(pc.any(ends).as_py())
 
     def texts(self, token_ids: Sequence[int] | npt.NDArray[np.integer]) -> list[str | None]:
         """The text of each token id; None for ids below 0 (none) and where no text is known."""

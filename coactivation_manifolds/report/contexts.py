@@ -93,8 +93,9 @@ def _pieces(ids: Ids, names: TokenNames) -> tuple[list[str], npt.NDArray[np.int6
     """Distinct texts of token ids, and the place of each row's text among them."""
     distinct, of_row = np.unique(ids, return_inverse=True)
     texts = names.texts(distinct)
+    between = "" if names.hold_spaces else " "
     pieces = [
-        running(text) if text is not None else (NONE if i < 0 else f" [{i}]")
+        between + running(text) if text is not None else (NONE if i < 0 else f" [{i}]")
         for text, i in zip(texts, distinct.tolist(), strict=True)
     ]
     return pieces, of_row.astype(np.int64)

@@ -314,3 +314,10 @@ def test_comparison_counts_what_was_compared(tmp_path):
     assert (found["n"], found["n_missed"]) == (3, 2)
     assert [count for _, count, _, _ in found["bins"]] == [0, 0, 0, 3, 0, 0, 0, 0, 0, 0]
     assert compare_with_cosine([]) is None
+
+
+def test_words_without_spaces_of_their_own_are_kept_apart():
+    index = array_index(np.ones((3, 1)), token_ids=[0, 1, 2])
+    names = TokenNames(schemas.conform({"token_id": [0, 1, 2], "text": ["calm", "mild", "dry"]}, schemas.VOCAB))
+    found = point_contexts(index, names, np.array([1]))
+    assert [found.pieces[i] for i in (*found.before[0], found.here[0], *found.after[0])] == [" calm", " mild", " dry"]
