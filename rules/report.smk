@@ -32,6 +32,7 @@ rule check_planted_truth:
         version=ALGORITHM_VERSION["report"],
         clustering=setting("clustering.headline"),
         min_active=setting("geometry.min_active"),
+        min_firings=setting("similarity.min_firings"),
         seed=setting("seed"),
     script:
         "../workflow_scripts/check_planted_truth.py"

@@ -15,6 +15,7 @@ with job(snakemake.log[0]):
         losses_path=snakemake.input.losses,
         clustering=snakemake.params.clustering,
         min_active=snakemake.params.min_active,
+        min_firings=snakemake.params.min_firings,
         seed=snakemake.params.seed,
         check_path=snakemake.output.check,
         figure_path=snakemake.output.figure,

@@ -110,6 +110,32 @@ def corpus_source(config: Config) -> Iterator[Problem]:
                 yield ("corpus", key), f"belongs to source huggingface, not to {source}: remove it"
 
 
+def training_recipe(config: Config) -> Iterator[Problem]:
+    """A recipe has its own section, and what it plants or sets apart has shares and contexts that fit."""
+    training = config.get("training")
+    if not training:
+        return
+    recipe = training["recipe"]
+    if recipe not in training:
+        yield ("training", recipe), f"is missing: recipe {recipe} needs it (config/README.md)"
+    planted = training.get("planted")
+    if planted and planted["ring_share"] + planted["simplex_share"] >= 1:
+        yield ("training", "planted", "simplex_share"), "and ring_share together leave no share for the background"
+    model, sae = training["model"], training["sae"]
+    if model["d_model"] % model["n_heads"]:
+        yield ("training", "model", "n_heads"), f"must divide training.model.d_model = {model['d_model']}"
+    if int(sae["hook"].split(".")[1]) >= model["n_layers"]:
+        yield ("training", "sae", "hook"), f"names a block that a model of {model['n_layers']} blocks does not have"
+    if sae["architecture"] == "topk" and not isinstance(sae["k"], int):
+        yield ("training", "sae", "k"), f"must be a whole number for topk, found {sae['k']}"
+    corpus = config.get("corpus")
+    if corpus and corpus["context_length"] > model["context_length"]:
+        yield (
+            ("corpus", "context_length"),
+            f"is {corpus['context_length']}, longer than training.model.context_length = {model['context_length']}",
+        )
+
+
 def shard_count(config: Config) -> Iterator[Problem]:
     """A shard's name has six digits."""
     shards = n_shards(config)
@@ -183,6 +209,7 @@ CHECKS: tuple[tuple[tuple[Keys, ...], Check], ...] = (
     ((("model",), ("activations",)), model_source),
     ((("sae",), ("activations",)), sae_source),
     ((("corpus",), ("activations",)), corpus_source),
+    ((("training",), ("corpus", "context_length")), training_recipe),
     ((("activations",), ("corpus", "n_tokens"), ("harvest", "tokens_per_shard")), shard_count),
     ((("activations",), ("model", "device_map"), ("harvest", "device"), ("harvest", "gpus_per_job")), device),
     ((("activations",),), token_table),

@@ -60,6 +60,10 @@ def reference_page(folder: Path = CONFIG_FOLDER) -> str:
         pages += [f"## {name}\n", f"{rule['description']}\n"]
         if rule.get("properties"):
             pages.append(table(rule["properties"], defaults.get(name) or {}, rule.get("required", ())))
+        for key, inner in rule.get("properties", {}).items():
+            if inner.get("properties"):
+                pages += [f"### {name}.{key}\n", f"{inner['description']}\n"]
+                pages.append(table(inner["properties"], {}, inner.get("required", ())))
     return "\n".join(pages).rstrip() + "\n"
 
 

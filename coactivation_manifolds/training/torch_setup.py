@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +21,13 @@ OFFLINE = {
 
 
 def work_offline() -> None:
-    """Tell libraries that load models to look at this disk only; call it before they are imported."""
+    """Tell libraries that load models to look at this disk only; call it before they are imported.
+
+    Their progress bars are for a person who watches: without a terminal they are off, and the log has plain lines.
+    """
     os.environ.update(OFFLINE)
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 @contextmanager
