@@ -50,7 +50,8 @@ def log_lift(n_ab: Counts, n_a: Counts, n_b: Counts, *, n_tokens: int) -> Values
 
     Church and Hanks, Computational Linguistics 16, 1990. It is not Dunning's log-likelihood ratio G2.
     """
-    lift = _divide(n_ab, n_a) / _divide(n_b, np.full_like(n_b, n_tokens))
+    joint, a, b = (np.asarray(counts, np.float64) for counts in (n_ab, n_a, n_b))
+    lift = _divide(joint * n_tokens, a * b)
     logs: Values = np.log(lift, out=np.full(lift.shape, np.nan), where=lift > 0)
     return logs
 

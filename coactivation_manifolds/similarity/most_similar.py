@@ -33,7 +33,8 @@ class MostSimilarPairs:
         self.close = close
         self.slack = slack
         self.bound = -np.inf
-        self.overflowed = False
+        self.n_surely_close = 0
+        self.n_seen = 0
         self.x: list[Ids] = []
         self.y: list[Ids] = []
         self.product: list[npt.NDArray[np.float32]] = []
@@ -43,7 +44,10 @@ class MostSimilarPairs:
         """Take the products of rows first_row, first_row + 1, ... with all rows; pairs with y > x are looked at."""
         rows, columns = np.arange(first_row, first_row + len(products)), np.arange(products.shape[1])
         upper = columns[None, :] > rows[:, None]
-        bound = max(self.bound, self._bound_of(products[upper]))
+        new = products[upper]
+        self.n_seen += len(new)
+        self.n_surely_close += int((new >= self.close + self.slack).sum())
+        bound = max(self.bound, self._bound_of(new))
         x, y = np.nonzero(upper & (products >= bound))
         self.x.append((x + first_row).astype(np.uint32))
         self.y.append(y.astype(np.uint32))
@@ -55,7 +59,9 @@ class MostSimilarPairs:
     def _bound_of(self, products: npt.NDArray[np.float32]) -> float:
         """No pair below this is wanted, given that these products (of distinct pairs) exist."""
         bound = min(self.close, self._largest(products, self.n_pairs)) if self.n_pairs else self.close
-        bound = max(bound, self._largest(products, self.max_pairs))
+        # one more than max_pairs: where a pair of cosine >= close is left out, more than max_pairs are surely close,
+        # so that whether the list was cut is known exactly
+        bound = max(bound, self._largest(products, self.max_pairs + 1))
         return bound - 2 * self.slack
 
     @staticmethod
@@ -69,7 +75,6 @@ class MostSimilarPairs:
 
     def _prune(self) -> None:
         x, y, product = np.concatenate(self.x), np.concatenate(self.y), np.concatenate(self.product)
-        self.overflowed |= int((product >= self.close + self.slack).sum()) > self.max_pairs
         self.bound = max(self.bound, self._bound_of(product))
         keep = product >= self.bound
         self.x, self.y, self.product = [x[keep]], [y[keep]], [product[keep]]
@@ -85,8 +90,7 @@ class MostSimilarPairs:
     def choose(self, a: Ids, b: Ids, cosine: Values) -> tuple[Ids, Ids, Values, bool]:
         """The M most similar of the candidates, most similar first, ties by (a, b); and whether max_pairs cut them."""
         order = np.lexsort((b, a, -cosine))
-        n_close = int((cosine >= self.close).sum())
-        wanted = max(self.wanted, n_close)
-        kept = order[: min(wanted, self.max_pairs)]
-        cut = self.overflowed or min(wanted, len(order)) > self.max_pairs
-        return a[kept], b[kept], cosine[kept], cut
+        n_close = max(self.n_surely_close, int((cosine >= self.close).sum()))
+        m = min(max(self.wanted, n_close), self.n_seen)
+        kept = order[: min(m, self.max_pairs)]
+        return a[kept], b[kept], cosine[kept], m > self.max_pairs

@@ -100,7 +100,7 @@ def test_ranges_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert max(sizes) < 200
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_merging_is_associative_and_commutative(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("merge")
