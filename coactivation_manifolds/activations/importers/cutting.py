@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coactivation_manifolds.activations.activation_writer import ShardWriter
+from coactivation_manifolds.activations.activation_writer import ShardWriter, fingerprint_hash
 from coactivation_manifolds.activations.importers.csr_source import CsrSource
 from coactivation_manifolds.activations.importers.npz_source import NpzSource
 from coactivation_manifolds.activations.importers.parquet_source import ParquetSource
@@ -64,7 +64,8 @@ def import_activations(settings: Mapping[str, Any], *, record_path: PathLike) ->
     folder = Path(record_path).parent
     refuse_harvested(folder)
     source = open_source(settings)
-    fingerprint = describe_input(source, settings)
+    files = [{"name": path.name, "sha256": sha256_file(path)} for path in source.files]
+    fingerprint = describe_input(files, settings)
     staging = folder / STAGING
     try:
         manifests = cut_into_shards(source, settings, fingerprint, staging)
@@ -79,6 +80,7 @@ def import_activations(settings: Mapping[str, Any], *, record_path: PathLike) ->
         "n_latents": int(settings["n_latents"]),
         "n_tokens": source.n_rows,
         "n_entries": sum(manifest["n_entries"] for manifest in manifests),
+        "files": files,
         "notes": source.notes,
         "fingerprint": fingerprint,
         "shards": manifests,
@@ -106,13 +108,13 @@ def open_source(settings: Mapping[str, Any]) -> Source:
     return SOURCES[name](settings)
 
 
-def describe_input(source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
+def describe_input(files: Sequence[Mapping[str, str]], settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the parts: the files by content, and how they are cut."""
     return {
         "imported": settings["format"],
         "n_latents": int(settings["n_latents"]),
         "shards": int(settings.get("shards") or 1),
-        "files": [{"name": path.name, "sha256": sha256_file(path)} for path in source.files],
+        "input_sha256": fingerprint_hash({"files": files}),
         "part_rows": PART_ROWS,
         "version": ALGORITHM_VERSION["import"],
     }

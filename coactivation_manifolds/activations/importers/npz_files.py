@@ -26,7 +26,11 @@ def read_members(path: Path, names: Sequence[str], *, optional: Sequence[str] = 
     if not path.exists():
         raise InputError(f"{path} does not exist; check the path")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here, since np.load leaves a damaged file open
+        with path.open("rb") as handle:
+            archive = np.load(handle, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{path} holds a single array, not an archive of named ones; save it with np.savez")
             found = archive.files
             missing = [name for name in names if name not in found]
             if missing:
@@ -34,7 +38,7 @@ def read_members(path: Path, names: Sequence[str], *, optional: Sequence[str] = 
             return {name: archive[name] for name in [*names, *(name for name in optional if name in found)]}
     except PermissionError as error:
         raise StorageError(f"can't read {path}: permission denied; check its owner and mode") from error
-    except (ValueError, AttributeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is damaged or no .npz file of plain arrays ({reason}); write it anew") from error
 
