@@ -119,7 +119,7 @@ def test_a_cluster_page_holds_nasty_tokens_as_text_only(made):
         "strongest member",
         "members firing at once",
     ]
-    assert "<script>alert(1)</script>" in data["pieces"]
+    assert " <script>alert(1)</script>" in data["pieces"]
     assert "\\0" in data["pieces"]
 
 
