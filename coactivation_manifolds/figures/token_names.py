@@ -149,12 +149,24 @@ class TokenNames:
 
     def strongest(self, latents: Iterable[int]) -> list[str | None]:
         """The token that each latent fires on most, readable; None where unknown."""
-        wanted = list(latents)
-        if self._latent_tokens is None:
+        wanted = np.fromiter(latents, dtype=np.int64)
+        features, tokens = self._best
+        if len(features) == 0 or len(wanted) == 0:
             return [None] * len(wanted)
-        table = self._latent_tokens
-        mask = pc.is_in(table.column("feature_id"), value_set=pa.array(wanted, pa.uint32()))
-        rows = table.filter(mask).sort_by([("feature_id", "ascending"), ("rank", "descending")])
-        best = dict(zip(rows.column("feature_id").to_pylist(), rows.column("token_id").to_pylist(), strict=True))
-        names = dict(zip(best, self.names([-1 if i is None else i for i in best.values()]), strict=True))
-        return [names.get(latent) for latent in wanted]
+        place = np.minimum(np.searchsorted(features, wanted), len(features) - 1)
+        known = features[place] == wanted
+        names = self.names(np.where(known, tokens[place], -1))
+        return [name if ok else None for name, ok in zip(names, known.tolist(), strict=True)]
+
+    @cached_property
+    def _best(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Latents, ascending, and the token id of lowest rank of each (-1 for none)."""
+        if self._latent_tokens is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        table = self._latent_tokens.select(["feature_id", "rank", "token_id"])
+        features, ranks, tokens = (
+            pc.fill_null(column, -1).to_numpy().astype(np.int64) for column in table.itercolumns()
+        )
+        order = np.lexsort((ranks, features))
+        found, first = np.unique(features[order], return_index=True)
+        return found, tokens[order][first]
