@@ -129,10 +129,13 @@ def open_table(path: PathLike) -> pq.ParquetFile:
 def damaged(path: PathLike, error: object) -> InputError:
     """The error for a file whose bytes can't be right."""
     reason = " ".join(str(error).split())[:200]
-    return InputError(
-        f"{path} is damaged or no Parquet file ({reason}); delete it and run the same command again to make it anew, "
-        "or restore it where it was given"
-    )
+    return InputError(f"{path} is damaged or no Parquet file ({reason}); {how_to_restore(path)}")
+
+
+def how_to_restore(path: PathLike) -> str:
+    """What to do about a damaged file: ours are made anew, a user's own must come from where they were got."""
+    ours = "results" in Path(path).parts
+    return "delete it and run the same command again" if ours else "write it anew, or restore it from where it came"
 
 
 def check_format_version(found: bytes | str | int | None, path: PathLike) -> None:
@@ -197,9 +200,9 @@ def read_json(path: PathLike) -> dict[str, Any]:
     except PermissionError as error:
         raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{file} is damaged (not JSON: {error}); delete it and run the same command again") from error
+        raise InputError(f"{file} is damaged (not JSON: {error}); {how_to_restore(file)}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{file} is damaged (not a JSON object); delete it and run the same command again")
+        raise InputError(f"{file} is damaged (not a JSON object); {how_to_restore(file)}")
     check_format_version(content.get("format_version"), file)
     return content
 
@@ -252,7 +255,7 @@ def read_array(path: PathLike, *, mmap: bool = False) -> npt.NDArray[Any]:
     except PermissionError as error:
         raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{file} is damaged or no .npy file ({error}); delete it and make it anew") from error
+        raise InputError(f"{file} is damaged or no .npy file ({error}); {how_to_restore(file)}") from error
     return array
 
 
