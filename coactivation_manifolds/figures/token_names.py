@@ -163,10 +163,10 @@ class TokenNames:
         """Latents, ascending, and the token id of lowest rank of each (-1 for none)."""
         if self._latent_tokens is None:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        table = self._latent_tokens.select(["feature_id", "rank", "token_id"])
-        features, ranks, tokens = (
-            pc.fill_null(column, -1).to_numpy().astype(np.int64) for column in table.itercolumns()
-        )
+        table = self._latent_tokens
+        features = table.column("feature_id").to_numpy().astype(np.int64)
+        ranks = table.column("rank").to_numpy()
+        tokens = pc.fill_null(table.column("token_id"), -1).to_numpy().astype(np.int64)
         order = np.lexsort((ranks, features))
         found, first = np.unique(features[order], return_index=True)
         return found, tokens[order][first]
