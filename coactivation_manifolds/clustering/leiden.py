@@ -6,6 +6,7 @@ seed, and what stood there before stands there after.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Iterator
@@ -19,8 +20,10 @@ import numpy.typing as npt
 from coactivation_manifolds.clustering.graph import Graph
 
 _IGRAPH_OBJECTIVES = {"cpm": "CPM", "modularity": "modularity"}
-UNTIL_STABLE = -1
-"""igraph's number of iterations that means: until an iteration improves nothing."""
+MAX_ITERATIONS = 10
+SMALLEST_GAIN = 1e-6
+"""Leiden stops after the iteration that improves the quality by less than this share of it, or after ten. igraph's own
+"until nothing improves" makes hundreds of iterations for the last digits on a graph without structure."""
 
 _one_at_a_time = threading.Lock()
 
@@ -59,11 +62,19 @@ def leiden_labels(graph: Graph, *, objective: str, resolution: float | Decimal, 
     if not graph.n_edges:
         return np.arange(graph.n_nodes, dtype=np.int64)
     network = igraph.Graph(n=graph.n_nodes, edges=np.column_stack([graph.source, graph.target]))
+    weights = graph.weights.tolist()
+    membership: list[int] | None = None
+    quality = -math.inf
     with seeded_igraph(seed):
-        partition = network.community_leiden(
-            objective_function=_IGRAPH_OBJECTIVES[objective],
-            weights=graph.weights.tolist(),
-            resolution=float(resolution),
-            n_iterations=UNTIL_STABLE,
-        )
-    return np.asarray(partition.membership, dtype=np.int64)
+        for _ in range(MAX_ITERATIONS):
+            partition = network.community_leiden(
+                objective_function=_IGRAPH_OBJECTIVES[objective],
+                weights=weights,
+                resolution=float(resolution),
+                initial_membership=membership,
+                n_iterations=1,
+            )
+            membership, before, quality = partition.membership, quality, partition.quality
+            if quality - before <= SMALLEST_GAIN * abs(quality):
+                break
+    return np.asarray(membership, dtype=np.int64)
