@@ -25,8 +25,16 @@ def case(name: str, target: str, log: str, *expected: str, text: str = TEXT) -> 
 
 
 CASES = [
-    case("changed-part", COUNTS, COUNT_LOG, PART, "was changed after it was written", "delete", "run the same command"),
-    case("cut-part", COUNTS, COUNT_LOG, PART, "was changed after it was written"),
+    case(
+        "changed-part",
+        COUNTS,
+        COUNT_LOG,
+        f"results/changed-part/{PART}",
+        "was changed after it was written",
+        "delete",
+        "run the same command",
+    ),
+    case("cut-part", COUNTS, COUNT_LOG, f"results/cut-part/{PART}", "was changed after it was written"),
     case("lost-part", COUNTS, COUNT_LOG, PART, "is missing", "lists it", "delete"),
     case("mixed-shards", INDEX, "build_index.log", MANIFEST, "belongs to another experiment or run", "differ in"),
     case("wrong-place", INDEX, "build_index.log", MANIFEST, "says that it is shard 0, expected 1"),
