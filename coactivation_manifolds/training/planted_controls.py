@@ -46,6 +46,7 @@ def matched_sets(
 
     """
     rng = np.random.default_rng(seed)
+    log_counts = np.log(np.maximum(counts, 1))
     outside = np.setdiff1d(live, np.asarray(members, dtype=np.int64))
     found = []
     for _ in range(n_sets):
@@ -54,7 +55,7 @@ def matched_sets(
         for member in rng.permutation(np.asarray(members, dtype=np.int64)):
             if len(free) == 0:
                 break
-            distance = np.abs(np.log(counts[free]) - np.log(counts[member]))
+            distance = np.abs(log_counts[free] - log_counts[member])
             nearest = free[np.argsort(distance, kind="stable")[:NEAREST]]
             pick = int(rng.choice(nearest))
             chosen.append(pick)

@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 STANDARD_LIBRARY = "stdlib"
 
 
+def library_paths() -> dict[str, str]:
+    """Where this environment keeps the standard library and installed packages, by sysconfig's names."""
+    return sysconfig.get_paths()
+
+
 def package_folder(package: str) -> Path:
     """The folder of a package's sources; ``stdlib`` is the standard library.
 
@@ -31,7 +36,7 @@ def package_folder(package: str) -> Path:
         The package is not installed.
 
     """
-    paths = sysconfig.get_paths()
+    paths = library_paths()
     if package == STANDARD_LIBRARY:
         return Path(paths["stdlib"])
     for place in (paths["purelib"], paths["platlib"]):
