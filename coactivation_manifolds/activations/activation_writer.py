@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import logging
 import os
-import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from dataclasses import field as dataclass_field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from coactivation_manifolds.activations.float16_values import to_float16
+from coactivation_manifolds.activations.part_records import (
+    PART_KEY,
+    PART_NAME,
+    PartRecord,
+    fingerprint_hash,
+    part_name,
+    part_number,
+    read_part_record,
+)
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.errors import CoactivationError, GuardRailError, ResultsError
 from coactivation_manifolds.schemas import activations_schema
 from coactivation_manifolds.storage import (
     PathLike,
-    damaged,
-    open_table,
     open_table_writer,
     sha256_file,
     storage_errors,
@@ -32,67 +36,8 @@ from coactivation_manifolds.storage import (
 __all__ = ["PartRecord", "ShardWriter", "fingerprint_hash", "read_part_record", "to_float16"]
 
 ROWS_PER_GROUP = 8_192
-PART_KEY = b"coactivation_part"
-PART_NAME = re.compile(r"part-(\d{5,})\.parquet")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PartRecord:
-    """What a part's Parquet footer says of it; token indices are None where it holds no token."""
-
-    number: int
-    shard: int
-    n_latents: int
-    fingerprint: str
-    first_batch: int
-    last_batch: int
-    rows: int
-    entries: int
-    first_token_index: int | None
-    last_token_index: int | None
-    n_raised_to_subnormal: int
-    extra: dict[str, Any] = dataclass_field(default_factory=dict)
-
-    @property
-    def file(self) -> str:
-        """The file's name in the shard's folder."""
-        return part_name(self.number)
-
-
-def part_name(number: int) -> str:
-    """The name of a part: part-00000.parquet."""
-    return f"part-{number:05d}.parquet"
-
-
-def fingerprint_hash(fingerprint: Mapping[str, Any]) -> str:
-    """SHA-256 of what decides the numbers of a shard, whatever the order of its keys."""
-    text = json.dumps(fingerprint, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_part_record(path: PathLike) -> PartRecord:
-    """The record in a part's footer.
-
-    Raises
-    ------
-    InputError
-        The file is missing, truncated, or no part of ours.
-    ResultsError
-        It was written by a newer format version.
-
-    """
-    with open_table(path) as parquet:
-        metadata = parquet.schema_arrow.metadata or {}
-        rows = parquet.metadata.num_rows
-    try:
-        record = PartRecord(**json.loads(metadata[PART_KEY]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged(path, "its footer has no record of a part") from error
-    if record.rows != rows:
-        raise damaged(path, f"its footer speaks of {record.rows} rows, it holds {rows}")
-    return record
 
 
 class ShardWriter:
@@ -321,14 +266,6 @@ class ShardWriter:
         if expected_rows is not None and expected_rows.get(record.number) != record.rows:
             return f"it holds {record.rows} tokens, the plan has {expected_rows.get(record.number, 'no such part')}"
         return None
-
-
-def part_number(path: Path) -> int:
-    """The number in a part's name."""
-    match = PART_NAME.fullmatch(path.name)
-    if match is None:
-        raise ResultsError(f"{path} is no part of a shard (part-00000.parquet)")
-    return int(match[1])
 
 
 def commit_by_link(temporary: Path, final: Path) -> bool:

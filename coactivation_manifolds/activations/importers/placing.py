@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from coactivation_manifolds.activations.activation_writer import PART_NAME, read_part_record
+from coactivation_manifolds.activations.part_records import PART_NAME, read_part_record
 from coactivation_manifolds.errors import CoactivationError, ResultsError
 from coactivation_manifolds.storage import storage_errors
 
