@@ -8,6 +8,7 @@ from math import ceil
 import numpy as np
 from matplotlib.figure import Figure
 
+from coactivation_manifolds.figures.legend import format_share
 from coactivation_manifolds.figures.style import INK, MUTED, PALETTE, SMALL, TITLE
 from coactivation_manifolds.figures.token_names import drawable
 from coactivation_manifolds.geometry.cluster_view import ClusterView
@@ -17,7 +18,7 @@ from coactivation_manifolds.geometry.pca import ACTIVATIONS, RECONSTRUCTION
 LINE = 0.175
 MARGIN = 0.16
 FACTS = 1.25
-MEMBER_WIDTH = 1.45
+MEMBER_WIDTH = 1.6
 HISTOGRAM = 2.5
 MAX_LISTED = 60
 MAX_BARS = 8
@@ -67,7 +68,7 @@ def draw_header(
         digits = f"{member}"
         write(x, y, digits, color=MUTED, fontsize=SMALL)
         if token is not None:
-            write(x + 0.07 + 0.068 * len(digits), y, drawable(token, max_length=12), fontsize=SMALL)
+            write(x + 0.07 + 0.068 * len(digits), y, drawable(token, max_length=16), fontsize=SMALL)
     if view.record.size > MAX_LISTED:
         y = FACTS + 0.02 + LINE * ceil(MAX_LISTED / columns)
         write(MARGIN, y, f"and {view.record.size - MAX_LISTED:,} more", color=MUTED, fontsize=SMALL)
@@ -112,7 +113,9 @@ def verdict(view: ClusterView) -> tuple[str, str]:
         return "few points: a shape may be chance", PALETTE[1]
     if star:
         return "mostly one member at a time: expect a star", PALETTE[1]
-    return f"two or more at once on {100 * (1 - one):.0f} % of the points", INK
+    several = max(2, view.settings["min_active"] + 1)  # min_active members fire on every point
+    share = view.active_counts[several:].sum() / max(1, view.n_points)
+    return f"{several} or more at once on {format_share(share)} of the points", INK
 
 
 def draw_active_histogram(figure: Figure, view: ClusterView, *, height: float) -> None:
@@ -126,7 +129,7 @@ def draw_active_histogram(figure: Figure, view: ClusterView, *, height: float) -
     place = np.arange(len(shares))
     axes.bar(place, shares, width=0.72, color=PALETTE[0])
     for x, share in enumerate(shares):
-        text = f"{100 * share:.0f} %" if share >= 0.005 else ("<1 %" if share > 0 else "")
+        text = format_share(share) if share > 0 else ""
         axes.text(x, share, text, ha="center", va="bottom", fontsize=SMALL - 1.5, color=MUTED)
     axes.set_xticks(place, labels)
     axes.set_yticks([])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from coactivation_manifolds.figures.token_names import TokenNames, drawable
 from coactivation_manifolds.geometry.cluster_view import ClusterView
 from coactivation_manifolds.storage import PathLike
 
-PANEL_INCHES = {1: 3.3, 2: 2.9, 3: 2.65, 4: 2.45}
+PANEL_INCHES = {1: 2.8, 2: 2.75, 3: 2.6, 4: 2.45}
 LEFT, GAP, ROW_GAP, BOTTOM = 0.62, 0.62, 0.62, 0.5
 MIN_WIDTH = 9.4
 TOKEN_LENGTH = 16
@@ -111,18 +111,28 @@ def panel_scores(view: ClusterView, basis: str) -> npt.NDArray[np.float64]:
 
 def panel_colourings(view: ClusterView, names: TokenNames) -> list[Colouring]:
     """Token, next token, position in the document; where none is known, the member that fires strongest."""
-    found: list[Colouring] = []
 
     def shown(ids: npt.NDArray[np.int64]) -> list[str]:
         return [drawable(name, max_length=TOKEN_LENGTH) for name in names.names(ids)]
 
+    found = known_colourings(view, shown)
+    return found or [colour_by_kind("strongest member", strongest_member(view), _latent_names)]
+
+
+def known_colourings(view: ClusterView, shown: Callable[[npt.NDArray[np.int64]], Sequence[str]]) -> list[Colouring]:
+    """Those of token, next token and position that are known; a token has the same colour as itself as next token.
+
+    ``shown`` gives the names of token ids.
+    """
+    found: list[Colouring] = []
     if view.token_ids is not None:
-        found.append(colour_by_kind("token", view.token_ids, shown))
-    if view.next_token_ids is not None:
-        found.append(colour_by_kind("next token", view.next_token_ids, shown, none="document's end"))
+        token = colour_by_kind("token", view.token_ids, shown)
+        found.append(token)
+        if view.next_token_ids is not None:
+            found.append(colour_by_kind("next token", view.next_token_ids, shown, none="document's end", like=token))
     if view.positions is not None:
         found.append(colour_by_value("position in document", view.positions))
-    return found or [colour_by_kind("strongest member", strongest_member(view), _latent_names)]
+    return found
 
 
 def strongest_member(view: ClusterView) -> npt.NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,15 @@ N_NAMED = 12
 """Kinds with a name in a legend: the palette's eight colours, and four of them again with another marker."""
 
 Ids = npt.NDArray[np.int64]
+Look = tuple[str, str]
+"""Colour and marker."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One line of a legend."""
+    """One line of a legend; ``id`` is -1 for lines that gather several kinds."""
 
+    id: int
     name: str
     colour: str
     marker: str
@@ -70,6 +73,7 @@ def colour_by_kind(
     *,
     none: str = "none",
     n_named: int = N_NAMED,
+    like: KindColouring | None = None,
 ) -> KindColouring:
     """Name the most frequent kinds; ties go to the smaller id.
 
@@ -85,6 +89,8 @@ def colour_by_kind(
         What having no kind means, for the legend.
     n_named
         How many kinds get a name; one more where it is the last.
+    like
+        Another colouring: kinds that have a name there keep their look.
 
     """
     found, inverse, counts = np.unique(kinds, return_inverse=True, return_counts=True)
@@ -93,19 +99,28 @@ def colour_by_kind(
     named = order[: n_named if len(order) > n_named + 1 else n_named + 1]
     place = np.full(len(found), -1, dtype=np.int64)
     place[named] = np.arange(len(named))
+    ids = found[named].tolist()
+    looks = choose_looks(ids, {kind.id: (kind.colour, kind.marker) for kind in like.kinds} if like else {})
     lines = tuple(
-        Kind(name, PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE)], int(counts[at]))
-        for i, (name, at) in enumerate(zip(names(found[named]), named, strict=True))
+        Kind(number, name, *look, count)
+        for number, name, look, count in zip(ids, names(found[named]), looks, counts[named].tolist(), strict=True)
     )
     of_point = place[inverse]
     return KindColouring(title, lines, _rest(len(order) - len(named), kinds, of_point, none), of_point)
 
 
+def choose_looks(ids: Sequence[int], kept: Mapping[int, Look]) -> list[Look]:
+    """Colour and marker of each kind: the kept ones where there are, else the first that none of these kinds has."""
+    taken = {kept[number] for number in ids if number in kept}
+    free = iter(look for marker in MARKERS for look in ((colour, marker) for colour in PALETTE) if look not in taken)
+    return [kept[number] if number in kept else next(free) for number in ids]
+
+
 def _rest(n_others: int, kinds: Ids, of_point: Ids, none: str) -> tuple[Kind, ...]:
     without = int((kinds < 0).sum())
     others = int((of_point < 0).sum()) - without
-    lines = [Kind(f"{n_others:,} others", GREY, "o", others)] if others else []
-    return (*lines, *([Kind(none, GREY, "o", without)] if without else []))
+    lines = [Kind(-1, f"{n_others:,} others", GREY, "o", others)] if others else []
+    return (*lines, *([Kind(-1, none, GREY, "o", without)] if without else []))
 
 
 def colour_by_value(title: str, values: Ids) -> ValueColouring:

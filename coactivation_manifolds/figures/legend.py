@@ -8,7 +8,7 @@ from matplotlib.axes import Axes as Panel
 from coactivation_manifolds.figures.colouring import Colouring, ValueColouring
 from coactivation_manifolds.figures.style import INK, MUTED, SEQUENTIAL, SMALL
 
-LEGEND = 2.0
+LEGEND = 2.35
 """Width in inches."""
 
 
@@ -34,8 +34,13 @@ def draw_legend(axes: Panel, colouring: Colouring, *, height: float) -> None:
     for y, line in zip(heights, lines, strict=True):
         colour = MUTED if line in colouring.rest else INK
         axes.text(0.18, y, line.name, va="center", color=colour, fontsize=SMALL)
-        share = f"{line.count:,}  ({100 * line.count / total:.0f} %)"
+        share = f"{line.count:,}  ({format_share(line.count / total)})"
         axes.text(LEGEND - 0.15, y, share, va="center", ha="right", color=MUTED, fontsize=SMALL - 0.5)
+
+
+def format_share(share: float) -> str:
+    """A share in whole per cent; ``<1 %`` where that would be 0."""
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
 def draw_scale(axes: Panel, colouring: ValueColouring, height: float) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.figures.cluster_header import BASES, active_shares, fact_lines
-from coactivation_manifolds.figures.cluster_panel import strongest_member
+from coactivation_manifolds.figures.cluster_panel import known_colourings, strongest_member
 from coactivation_manifolds.figures.colouring import (
     Colouring,
     ValueColouring,
@@ -121,15 +121,8 @@ def page_colourings(view: ClusterView, names: TokenNames) -> list[Colouring]:
             for i, token in zip(ids.tolist(), tokens, strict=True)
         ]
 
-    found: list[Colouring] = []
-    if view.token_ids is not None:
-        found.append(colour_by_kind("token", view.token_ids, shown))
-    if view.next_token_ids is not None:
-        found.append(colour_by_kind("next token", view.next_token_ids, shown, none="document's end"))
-    if view.positions is not None:
-        found.append(colour_by_value("position in document", view.positions))
-    found.append(colour_by_kind("strongest member", strongest_member(view), latents))
-    return [*found, colour_by_value("members firing at once", view.n_active)]
+    member = colour_by_kind("strongest member", strongest_member(view), latents)
+    return [*known_colourings(view, shown), member, colour_by_value("members firing at once", view.n_active)]
 
 
 def colouring_data(colouring: Colouring, shown: Ids) -> dict[str, Any]:

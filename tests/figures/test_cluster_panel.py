@@ -95,7 +95,7 @@ def test_members_at_once(made):
     assert labels[-1] == "8+"
     assert sum(shares) == pytest.approx(1)
     ring = look(made, 1, min_active=2)
-    assert verdict(ring)[0].startswith("two or more at once on 100")
+    assert verdict(ring)[0].startswith("3 or more at once on")
     assert "at least 2 of the 7 members fire (min_active 2)" in fact_lines(ring, "reconstruction")[1][0]
 
 

@@ -49,3 +49,13 @@ def test_values_with_a_long_tail_are_cut():
     assert (whole.low, whole.high, whole.is_cut) == (0, 63, False)
     flat = colour_by_value("position", np.full(9, 4))
     assert (flat.low, flat.high) == (4, 5)
+
+
+def test_kinds_keep_their_look_from_another_colouring():
+    first = colour_by_kind("token", np.repeat([3, 5, 8], [9, 6, 3]), names)
+    second = colour_by_kind("next token", np.repeat([8, 7, 3, 1], [9, 6, 3, 2]), names, like=first)
+    looks = {kind.id: (kind.colour, kind.marker) for kind in first.kinds}
+    found = {kind.id: (kind.colour, kind.marker) for kind in second.kinds}
+    assert found[8] == looks[8]
+    assert found[3] == looks[3]
+    assert len(set(found.values())) == 4
