@@ -63,6 +63,13 @@ CASES = [
     model_case("no-gpu", ("harvest.device is cuda", "no GPU here", "nvidia-smi"), device="cuda", gpus=1),
     model_case("nan-model", ("hold infinite numbers or NaN", "model.dtype"), model="in/nan"),
     model_case("huge-latents", ("token_index 0", "is beyond float16's range", "scale"), sae="in/huge"),
+    BadCase(
+        "no-release",
+        experiment().replace("{path: in/sae}", "{release: gpt2-small-res-jbb, sae_id: blocks.7.hook_resid_pre}"),
+        "corpus/plan.json",
+        "plan_corpus.log",
+        ('there is no SAE release "gpt2-small-res-jbb"', 'did you mean "gpt2-small-res-jb"', "set sae.release"),
+    ),
     BadCase("no-sae", experiment(sae="in/none"), "metadata/decoder.npy", "describe_sae.log", ("in/none", "sae")),
 ]
 
