@@ -14,41 +14,31 @@ tokens x latents matrix). The work is one increment for each pair of latents on 
   it touched instead.
 - With ``prune``, a run ends at the first j too frequent for n_i / n_j >= p / q: no Jaccard exceeds n_i / n_j.
 
-Memory: the entries once more as ranks (2 or 4 bytes), 6 or 8 bytes a posting, 4 bytes of counters a latent and thread,
-8 bytes for each pair kept.
+Memory: 8 bytes an entry (12 above 65,536 latents), 8 a latent and thread for counters, 8 for each pair kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import combinations, pairwise
-from typing import Any, NamedTuple
+from queue import Empty, SimpleQueue
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.cooccurrence.compiled import compiled
 from coactivation_manifolds.cooccurrence.floor import Fraction
+from coactivation_manifolds.cooccurrence.pair_counts import PairCounts, id_bits, max_packed_tokens, unpack_pairs
 from coactivation_manifolds.cooccurrence.ranked_postings import RankedPostings, rank_postings
 from coactivation_manifolds.errors import InputError
 
 Array = npt.NDArray[Any]
 
-BLOCK = 64
-BATCH = 64
-FEW = 16
-OUTPUT_ROWS = 1 << 18
-CHUNKS_PER_THREAD = 16
-
-
-class PairCounts(NamedTuple):
-    """Pairs with ``a < b``, ordered by (a, b): ids uint32[m], uint32[m] and joint firings int64[m]."""
-
-    a: Array
-    b: Array
-    n_ab: Array
+BLOCK, BATCH, FEW = 64, 64, 16  # counters read at once, visits touched at once, counters read in the time of one listed
+OUTPUT_ROWS, CHUNKS_PER_THREAD = 1 << 18, 16
 
 
 def count_pairs(
@@ -73,26 +63,24 @@ def count_pairs(
     Raises
     ------
     InputError
-        More tokens than a count beside two ids fits in 64 bits (2^32 at 65,536 latents, 2^24 at a million).
+        More tokens than fit in 64 bits beside two ids (2^31 at 65,536 latents, 2^24 at a million).
 
     """
     n_tokens = len(offsets) - 1
-    id_bits = max(1, (n_latents - 1).bit_length())
-    if n_tokens.bit_length() > min(31, 64 - 2 * id_bits):
+    if n_tokens > max_packed_tokens(n_latents):
         raise InputError(f"a shard of {n_tokens} tokens is too long for {n_latents} latents: cut it into more shards")
     if len(feature_ids) == 0:
-        return _unpacked([], id_bits)
+        return unpack_pairs([], n_latents)
     with ThreadPoolExecutor(threads) as pool:
         postings = rank_postings(offsets, feature_ids, n_latents=n_latents, pool=pool, threads=threads)
         cost = np.cumsum(postings.work + n_latents // FEW)
         shares = np.linspace(0, cost[-1], threads * CHUNKS_PER_THREAD + 1)[1:-1]
         cuts = np.unique(np.concatenate([[0], np.searchsorted(cost, shares), [n_latents]])).tolist()
-
-        def count(chunk: tuple[int, int]) -> list[Array]:
-            return list(_count_chunk(*chunk, postings, floor, prune, id_bits))
-
-        found = [part for parts in pool.map(count, pairwise(cuts)) for part in parts]
-    return _unpacked(found, id_bits)
+        chunks = SimpleQueue[tuple[int, int]]()
+        for chunk in pairwise(cuts):
+            chunks.put(chunk)
+        workers = [pool.submit(_count_chunks, chunks, postings, floor, prune) for _ in range(threads)]
+        return unpack_pairs([part for worker in workers for part in worker.result()], n_latents)
 
 
 def count_pairs_reference(
@@ -108,32 +96,27 @@ def count_pairs_reference(
     return PairCounts(a.astype(np.uint32), b.astype(np.uint32), n.copy())
 
 
-def _count_chunk(
-    first: int, last: int, postings: RankedPostings, floor: Fraction, prune: bool, id_bits: int
-) -> Iterator[Array]:
-    """The pairs whose rarer latent has a rank in [first, last), packed; an output buffer at a time."""
+def _count_chunks(
+    chunks: SimpleQueue[tuple[int, int]], postings: RankedPostings, floor: Fraction, prune: bool
+) -> list[Array]:
+    """Take chunks until none is left: packed pairs whose rarer latent has a rank in first:last, in no order."""
     n_latents = len(postings.totals)
     acc = np.zeros(n_latents + BLOCK, np.int32)
     touched = np.empty(n_latents + 1, np.uint32)
     out = np.empty(n_latents + OUTPUT_ROWS, np.uint64)
-    while first < last:
-        first, size = _count_rows(first, last, *postings, *floor, prune, acc, touched, out, id_bits)
-        yield out[:size].copy()
-
-
-def _unpacked(packed: list[Array], id_bits: int) -> PairCounts:
-    """Sort pairs packed as a, b, n_ab from the highest bits down, and take them apart."""
-    keys = np.concatenate([*packed, np.empty(0, np.uint64)])
-    keys.sort()
-    n_bits, mask = 64 - 2 * id_bits, (1 << id_bits) - 1
-    a = (keys >> (n_bits + id_bits)).astype(np.uint32)
-    b = ((keys >> n_bits) & mask).astype(np.uint32)
-    return PairCounts(a, b, (keys & ((1 << n_bits) - 1)).astype(np.int64))
+    found = []
+    with suppress(Empty):
+        while True:
+            first, last = chunks.get_nowait()
+            while first < last:
+                first, size = _count_rows(first, last, *postings, *floor, prune, acc, touched, out, id_bits(n_latents))
+                found.append(out[:size].copy())
+    return found
 
 
 @compiled
 def _count_rows(  # type: ignore[no-untyped-def]
-    first, last, starts, run_start, run_length, rows, totals, work, order, p, q, prune, acc, touched, out, id_bits
+    first, last, starts, run_start, run_length, rows, totals, work, order, p, q, prune, acc, touched, out, bits
 ):
     """Count from ranks first, first + 1, ... until ``last`` or a full buffer; returns the next rank and pairs found.
 
@@ -145,35 +128,22 @@ def _count_rows(  # type: ignore[no-untyped-def]
     for i in range(np.uint64(first), np.uint64(last)):
         if size + len(totals) - i > len(out):
             return np.int64(i), size
-        n_i = totals[i]
+        n_i, begin, end = totals[i], np.uint64(starts[i]), np.uint64(starts[i + one])
         limit = n_latents
         if prune and p > 0:
             limit = np.uint64(np.searchsorted(totals, n_i * q // p, side="right"))
-        few = work[i] * FEW < np.int64(limit) - np.int64(i)
-        n_touched = np.uint64(0)
-        for batch in range(np.uint64(starts[i]), np.uint64(starts[i + one]), np.uint64(BATCH)):
-            batch_end = min(batch + np.uint64(BATCH), np.uint64(starts[i + one]))
-            for e in range(batch, batch_end):
-                begin = np.uint64(run_start[e])
-                sink += np.uint64(rows[begin]) + np.uint64(rows[begin + np.uint64(run_length[e] >> 1)])
-            for e in range(batch, batch_end):
-                begin = np.uint64(run_start[e])
-                for x in range(begin, begin + np.uint64(run_length[e])):
-                    j = rows[x]
-                    if j >= limit:
-                        break
-                    if few:
-                        touched[n_touched] = j
-                        n_touched += np.uint64(acc[j] == 0)
-                    acc[j] += np.int32(1)
-        for k in range(n_touched):
-            j = touched[k]
-            n = np.int64(acc[j])
-            acc[j] = np.int32(0)
-            if n * (p + q) >= p * (n_i + totals[j]):
-                out[size] = _pack(order[i], order[j], n, id_bits)
-                size += 1
-        for low in range(n_latents if few else i + one, limit, block):
+        if work[i] * FEW < np.int64(limit) - np.int64(i):
+            for k in range(_count_and_list(begin, end, limit, run_start, run_length, rows, acc, touched)):
+                j = touched[k]
+                n = np.int64(acc[j])
+                acc[j] = np.int32(0)
+                if n * (p + q) >= p * (n_i + totals[j]):
+                    out[size] = _pack(order[i], order[j], n, bits)
+                    size += 1
+            continue
+        for batch in range(begin, end, np.uint64(BATCH)):
+            sink += _count(batch, min(batch + np.uint64(BATCH), end), limit, run_start, run_length, rows, acc)
+        for low in range(i + one, limit, block):
             largest = np.int32(0)
             for j in range(low, low + block):
                 largest = max(largest, acc[j])
@@ -181,16 +151,49 @@ def _count_rows(  # type: ignore[no-untyped-def]
                 for j in range(low, min(low + block, limit)):
                     n = np.int64(acc[j])
                     if n > 0 and n * (p + q) >= p * (n_i + totals[j]):
-                        out[size] = _pack(order[i], order[j], n, id_bits)
+                        out[size] = _pack(order[i], order[j], n, bits)
                         size += 1
             for j in range(low, low + block):
                 acc[j] = np.int32(0)
-    acc[n_latents] += np.int32(sink & np.uint64(0))  # so that the touching above is not optimised away
+    acc[n_latents] += np.int32(sink & np.uint64(0))  # so that the touching in _count is not optimised away
     return last, size
 
 
 @compiled
-def _pack(x, y, n, id_bits):  # type: ignore[no-untyped-def]
+def _count(begin, end, limit, run_start, run_length, rows, acc):  # type: ignore[no-untyped-def]
+    """Raise the counters of the ranks below ``limit`` in the runs of postings begin:end."""
+    sink = np.uint64(0)
+    for e in range(begin, end):
+        run = np.uint64(run_start[e])
+        sink += np.uint64(rows[run]) + np.uint64(rows[run + np.uint64(run_length[e] >> 1)])
+    for e in range(begin, end):
+        run = np.uint64(run_start[e])
+        for x in range(run, run + np.uint64(run_length[e])):
+            j = rows[x]
+            if j >= limit:
+                break
+            acc[j] += np.int32(1)
+    return sink
+
+
+@compiled
+def _count_and_list(begin, end, limit, run_start, run_length, rows, acc, touched):  # type: ignore[no-untyped-def]
+    """The same, and list the counters raised, each once; returns their number."""
+    n_touched = np.uint64(0)
+    for e in range(begin, end):
+        run = np.uint64(run_start[e])
+        for x in range(run, run + np.uint64(run_length[e])):
+            j = rows[x]
+            if j >= limit:
+                break
+            touched[n_touched] = j
+            n_touched += np.uint64(acc[j] == 0)
+            acc[j] += np.int32(1)
+    return n_touched
+
+
+@compiled
+def _pack(x, y, n, bits):  # type: ignore[no-untyped-def]
     """Sortable: the smaller id in the highest bits, the larger id, the count."""
     a, b = np.uint64(min(x, y)), np.uint64(max(x, y))
-    return ((a << np.uint64(id_bits)) | b) << np.uint64(64 - 2 * id_bits) | np.uint64(n)
+    return ((a << np.uint64(bits)) | b) << np.uint64(64 - 2 * bits) | np.uint64(n)

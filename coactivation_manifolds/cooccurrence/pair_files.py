@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coactivation_manifolds.cooccurrence.kernel import PairCounts
+from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 from coactivation_manifolds.schemas import CANDIDATES, PAIR_COUNTS, conform
 from coactivation_manifolds.storage import PathLike, atomic_path, open_table, open_table_writer, write_table
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coactivation_manifolds.cooccurrence.floor import Fraction, exact_fraction, reaches
-from coactivation_manifolds.cooccurrence.kernel import PairCounts
+from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 from coactivation_manifolds.cooccurrence.pair_files import iter_summed_ranges
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import EDGES, SIMILARITY_TAIL, conform

@@ -10,7 +10,8 @@ from synthetic_shards import FLOORS, csr, firing_patterns
 
 from coactivation_manifolds.cooccurrence import kernel
 from coactivation_manifolds.cooccurrence.floor import exact_fraction, reaches
-from coactivation_manifolds.cooccurrence.kernel import PairCounts, count_pairs, count_pairs_reference
+from coactivation_manifolds.cooccurrence.kernel import count_pairs, count_pairs_reference
+from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 from coactivation_manifolds.errors import ConfigError, InputError
 
 

@@ -11,7 +11,8 @@ from synthetic_shards import FLOORS, csr, firing_patterns, write_shards
 
 from coactivation_manifolds.cooccurrence.candidates import merge_candidates
 from coactivation_manifolds.cooccurrence.floor import exact_fraction
-from coactivation_manifolds.cooccurrence.kernel import PairCounts, count_pairs_reference
+from coactivation_manifolds.cooccurrence.kernel import count_pairs_reference
+from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 from coactivation_manifolds.cooccurrence.pair_files import (
     counts_table,
     iter_ranges,
