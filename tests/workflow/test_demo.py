@@ -2,8 +2,12 @@
 
 import json
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from conftest import Clone
+
+from coactivation_manifolds.activations.activation_reader import read_shard
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -21,6 +25,25 @@ def test_the_planted_process_is_read_from_a_cluster(demo, process, smallest_r2):
     assert check["r2"] >= smallest_r2
     assert check["purity"] >= 0.9
     assert check["coverage"] >= 0.85
+
+
+def test_edges_equal_a_dense_count_of_the_whole_demo(demo):
+    manifests = sorted((demo / "results/demo/activations").glob("shard=*/manifest.json"))
+    joint = np.zeros((128, 128), dtype=np.int64)
+    firings = np.zeros(128, dtype=np.int64)
+    for manifest in manifests:
+        rows = read_shard(manifest)
+        fires = np.zeros((rows.n_tokens, rows.n_latents), dtype=np.int64)
+        fires[np.repeat(np.arange(rows.n_tokens), np.diff(rows.offsets)), rows.feature_ids] = 1
+        joint += fires.T @ fires
+        firings += fires.sum(axis=0)
+    union = firings[:, None] + firings[None, :] - joint
+    keep = (joint >= 20) & (joint * 100 >= 2 * union) & (firings >= 100)[:, None] & (firings >= 100)[None, :]
+    a, b = np.nonzero(np.triu(keep, k=1))
+    edges = pq.read_table(demo / "results/demo/similarity/edges.parquet")
+    for name, expected in {"feature_a": a, "feature_b": b, "n_ab": joint[a, b], "n_a": firings[a]}.items():
+        assert edges[name].to_pylist() == expected.tolist(), name
+    np.testing.assert_array_equal(edges["jaccard"].to_numpy(), joint[a, b] / union[a, b])
 
 
 def test_the_report_is_self_contained(demo):
