@@ -1,7 +1,6 @@
 """Turn token-major shards into postings."""
 
 from coactivation_manifolds.activations.index_build import build_index
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

@@ -1,9 +1,8 @@
 """Read the planted truth from the clusters found."""
 
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.training.planted_check import check_planted_truth
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.training.planted_check import check_planted_truth
 
 with job(snakemake.log[0]):
     check_planted_truth(

@@ -1,7 +1,6 @@
 """Make one clustering."""
 
 from coactivation_manifolds.clustering.cluster import cluster_edges
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

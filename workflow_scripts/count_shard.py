@@ -1,7 +1,6 @@
 """Pass 1 over one shard."""
 
 from coactivation_manifolds.cooccurrence.shard_counts import count_shard
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

@@ -1,8 +1,7 @@
 """Write decoder rows and the SAE's description."""
 
-from coactivation_manifolds.models.describe import describe_sae
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.models.describe import describe_sae
 
 with job(snakemake.log[0]):
     describe_sae(

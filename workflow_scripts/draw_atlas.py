@@ -1,9 +1,8 @@
 """Draw all clusters within the size bounds."""
 
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.report.atlas import draw_atlas
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.report.atlas import draw_atlas
 
 with job(snakemake.log[0]):
     draw_atlas(

@@ -1,8 +1,7 @@
 """Nearest decoder rows and most similar pairs."""
 
-from coactivation_manifolds.similarity.cosine import find_cosine_neighbors
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.similarity.cosine import find_cosine_neighbors
 
 with job(snakemake.log[0]):
     find_cosine_neighbors(

@@ -1,7 +1,6 @@
 """Harvest one shard: model, SAE, parts, manifest."""
 
 from coactivation_manifolds.activations.activation_pipeline import harvest_shard
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

@@ -1,7 +1,6 @@
 """Check given activations and cut them into shards."""
 
 from coactivation_manifolds.activations.importers import import_activations
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

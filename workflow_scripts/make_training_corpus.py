@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from coactivation_manifolds.training.recipes import make_training_corpus
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.training.recipes import make_training_corpus
 
 with job(snakemake.log[0]):
     make_training_corpus(

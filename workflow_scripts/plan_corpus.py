@@ -1,7 +1,6 @@
 """Tokenise and pack the corpus into token shards."""
 
 from coactivation_manifolds.corpus.plan import plan_corpus
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

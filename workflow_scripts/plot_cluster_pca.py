@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.report.cluster_files import plot_cluster_pca
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.report.cluster_files import plot_cluster_pca
 
 with job(snakemake.log[0]):
     plot_cluster_pca(

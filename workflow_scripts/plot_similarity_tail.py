@@ -1,7 +1,6 @@
 """Draw the share of pairs above each Jaccard."""
 
 from coactivation_manifolds.figures.similarity_tail import plot_similarity_tail
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

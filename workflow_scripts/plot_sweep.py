@@ -1,7 +1,6 @@
 """Draw the elbow of the sweep."""
 
 from coactivation_manifolds.figures.sweep_elbow import plot_sweep
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

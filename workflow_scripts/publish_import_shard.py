@@ -1,7 +1,6 @@
 """Write the manifest of one imported shard."""
 
 from coactivation_manifolds.activations.importers import publish_import_shard
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

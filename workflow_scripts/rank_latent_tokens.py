@@ -2,7 +2,6 @@
 
 from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.activations.latent_tokens import rank_latent_tokens
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

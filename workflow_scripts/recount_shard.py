@@ -1,7 +1,6 @@
 """Pass 2 over one shard."""
 
 from coactivation_manifolds.cooccurrence.recount import recount_shard
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

@@ -1,8 +1,7 @@
 """Sum the shards and write the edges."""
 
-from coactivation_manifolds.similarity.edges import reduce_counts
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.similarity.edges import reduce_counts
 
 with job(snakemake.log[0]):
     reduce_counts(

@@ -1,7 +1,6 @@
 """Add up the shards."""
 
 from coactivation_manifolds.activations.summary import summarize_activations
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

@@ -1,7 +1,6 @@
 """One row for each clustering of the sweep."""
 
 from coactivation_manifolds.clustering.sweep import summarize_sweep
-
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from coactivation_manifolds.training.language_model import train_language_model
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.training.language_model import train_language_model
 
 with job(snakemake.log[0]):
     train_language_model(

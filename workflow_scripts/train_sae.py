@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from coactivation_manifolds.training.sparse_autoencoder import train_sae
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.training.sparse_autoencoder import train_sae
 
 with job(snakemake.log[0]):
     train_sae(

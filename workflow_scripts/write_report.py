@@ -1,8 +1,7 @@
 """Write the experiment's page."""
 
-from coactivation_manifolds.report.experiment_page import write_report
-
 from coactivation_manifolds.job import job
+from coactivation_manifolds.report.experiment_page import write_report
 
 with job(snakemake.log[0]):
     write_report(
