@@ -11,7 +11,7 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 IMAGES = DOCS / "images"
 REPORT = "results/demo/report.html"
-ONE_FIGURE = "results/demo/geometry/components_j0.25/cluster=0000/pca.png"
+ONE_FIGURE = "results/demo/geometry/components_j0.20/cluster=0000/pca.png"
 
 
 def snakemake(*arguments: str) -> str:

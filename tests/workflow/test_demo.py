@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def demo(make_clone) -> Clone:
     clone = make_clone()
-    clone.snakemake("results/demo/report.html", "results/demo/geometry/components_j0.25/cluster=0000/pca.png")
+    clone.snakemake("results/demo/report.html", "results/demo/geometry/components_j0.20/cluster=0000/pca.png")
     return clone
 
 
