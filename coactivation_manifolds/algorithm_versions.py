@@ -1,8 +1,8 @@
 """One number for each stage, raised whenever the stage's results change.
 
 The workflow passes a stage's number as a param of its rules: editing code, comments or config layout reruns nothing by
-itself; raising the number here reruns the stage and all that follows. ``tests/test_golden_hashes.py`` fails when results
-change while the number did not.
+itself; raising the number here reruns the stage and all that follows. ``tests/workflow/test_golden_hashes.py`` fails
+when results change while the number did not.
 """
 
 ALGORITHM_VERSION: dict[str, int] = {

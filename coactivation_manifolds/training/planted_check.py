@@ -234,11 +234,18 @@ def _control_row(key: str, size: int, name: str, control: Mapping[str, Any]) -> 
         "planted": key,
         "latents": f"{what} ({control['n_sets']} sets)",
         "size": size,
-        "R2": _mean_and_max(control["r2"]),
+        "R2": _of_scored(control),
         "R2, all tokens of the process": _mean_and_max(control["r2_all_tokens"]),
         "purity": None,
         "coverage": _mean_and_max(control["coverage"]),
     }
+
+
+def _of_scored(control: Mapping[str, Any]) -> str:
+    """R2 on the sets' own points, and how many sets have points enough for one: most have none."""
+    summary = _mean_and_max(control["r2"])
+    few = f"{control['n_scored']} of {control['n_sets']} sets have points enough"
+    return few if summary is None else f"{summary}; {few}"
 
 
 def _mean_and_max(summary: Mapping[str, float] | None) -> str | None:
