@@ -50,7 +50,7 @@ pydocs: $(READY)
 	@$(BIN)/coactivation-manifolds headline results/pydocs
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
