@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import Clone
+from workflow_clone import Clone
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from bad_runs import BadCase, check_case, digests, run_all
-from conftest import Clone
+from workflow_clone import Clone
 
 pytestmark = pytest.mark.workflow
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from bad_runs import BadCase, check_case, digests, run_all
-from conftest import Clone
 from tiny_models import random_texts, save_jsonl, save_model, save_sae
+from workflow_clone import Clone
 
 pytestmark = pytest.mark.workflow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bad_runs import BadCase, check_case, digests, run_all
-from conftest import ROOT, SMALL_EXPERIMENT, Clone, add_small_experiment
+from workflow_clone import ROOT, SMALL_EXPERIMENT, Clone, add_small_experiment
 
 pytestmark = pytest.mark.workflow
 

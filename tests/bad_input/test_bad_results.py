@@ -6,7 +6,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 from bad_runs import BadCase, check_case, digests, run_all
-from conftest import SMALL_EXPERIMENT, Clone, add_small_experiment
+from workflow_clone import SMALL_EXPERIMENT, Clone, add_small_experiment
 
 pytestmark = pytest.mark.workflow
 

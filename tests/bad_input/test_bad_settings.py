@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bad_runs import check_terminal, digests
-from conftest import Clone, add_small_experiment
+from workflow_clone import Clone, add_small_experiment
 
 from coactivation_manifolds.cli import main
 

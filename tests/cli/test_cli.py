@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, planted_activations, token_major_table
+from workflow_clone import ROOT, planted_activations, token_major_table
 
 from coactivation_manifolds import paths
 from coactivation_manifolds.activations.activation_writer import ShardWriter

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, add_small_experiment
+from workflow_clone import ROOT, add_small_experiment
 
 from coactivation_manifolds.experiment.config import load_experiment
 from coactivation_manifolds.experiment.expected_files import expected_files

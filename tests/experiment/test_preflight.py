@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from workflow_clone import ROOT
 
 from coactivation_manifolds.experiment.files import merge, resolve
 from coactivation_manifolds.experiment.preflight import missing_files, pretrained_problems, warnings

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import ROOT
+from workflow_clone import ROOT
 
 from coactivation_manifolds.experiment import reference
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from workflow_clone import ROOT
 
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.experiment.config import load_experiment

@@ -4,7 +4,7 @@ import re
 
 import pyarrow as pa
 import pytest
-from conftest import ROOT
+from workflow_clone import ROOT
 
 from coactivation_manifolds import paths, schemas
 

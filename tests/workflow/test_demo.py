@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import Clone
+from workflow_clone import Clone
 
 from coactivation_manifolds.activations.activation_reader import read_shard
 

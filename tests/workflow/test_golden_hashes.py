@@ -8,7 +8,7 @@ import os
 
 import golden
 import pytest
-from conftest import add_small_experiment
+from workflow_clone import add_small_experiment
 
 pytestmark = pytest.mark.workflow
 

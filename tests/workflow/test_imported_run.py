@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import Clone, add_small_experiment
+from workflow_clone import Clone, add_small_experiment
 
 pytestmark = pytest.mark.workflow
 

@@ -1,0 +1,107 @@
+"""A copy of the workflow to run in, and a small set of activations with planted groups."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).parent.parent
+WORKFLOW_PARTS = ["Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs/captions"]
+
+SMALL_EXPERIMENT = """\
+activations:
+  format: parquet
+  path: data/*.parquet
+  n_latents: 60
+  shards: {shards}
+  decoder: data/decoder.npy
+similarity: {{jaccard_floor: 0.02, min_count: 5}}
+clustering:
+  headline: components_j0.30
+  sweep: ["components_j{{0.20,0.30}}", leiden_cpm_phi_j0.05_r0.050_s0]
+"""
+
+
+class Clone:
+    """A copy of the workflow in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in WORKFLOW_PARTS:
+            source, target = ROOT / part, folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copy(source, target)
+        for name in ("local", "slurm"):
+            (folder / name).symlink_to(f"profiles/{name}")
+
+    def __truediv__(self, path: str) -> Path:
+        return self.folder / path
+
+    def write_experiment(self, name: str, text: str) -> Path:
+        """Write config/experiments/NAME.yaml."""
+        path = self / f"config/experiments/{name}.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run snakemake here with the settings of the local profile; stdout holds both streams."""
+        command = [sys.executable, "-m", "snakemake", "--profile", "local", "--cores", "2", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        finished = subprocess.run(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if check:
+            assert finished.returncode == 0, finished.stdout
+        return finished
+
+
+def planted_activations(*, seed: int = 0, n_tokens: int = 3_000, n_latents: int = 60) -> np.ndarray:
+    """Dense float16 activations, tokens x latents: five groups of six that fire together, rare ones, silent ones.
+
+    Latents 0-29 form the groups, 30-54 fire at random, 55 always fires, 56-59 never do.
+    """
+    rng = np.random.default_rng(seed)
+    dense = np.zeros((n_tokens, n_latents))
+    group = rng.integers(0, 8, n_tokens)
+    for number in range(5):
+        members = np.arange(6 * number, 6 * number + 6)
+        angle = rng.uniform(0, 2 * np.pi, n_tokens)[:, None] - 2 * np.pi * np.arange(6) / 6
+        dense[:, members] = np.where((group == number)[:, None] & (np.cos(angle) > -0.2), 1.3 + np.cos(angle), 0)
+    dense[:, 30:55] = (rng.random((n_tokens, 25)) < 0.03) * rng.exponential(1.0, (n_tokens, 25))
+    dense[:, 55] = 0.5 + rng.random(n_tokens)
+    return dense.astype(np.float16)
+
+
+def token_major_table(dense: np.ndarray, *, words_per_doc: int = 50) -> pa.Table:
+    """The rows of dense activations as an importable table."""
+    rows = [np.flatnonzero(row > 0) for row in dense]
+    index = np.arange(len(dense), dtype=np.int64)
+    return pa.table(
+        {
+            "doc_id": index // words_per_doc,
+            "token_index": index,
+            "position_in_doc": (index % words_per_doc).astype(np.int32),
+            "token_id": (index % 97).astype(np.int32),
+            "feature_ids": pa.array([list(row) for row in rows], type=pa.list_(pa.uint16())),
+            "activations": pa.array([list(dense[t, row]) for t, row in enumerate(rows)], type=pa.list_(pa.float16())),
+        }
+    )
+
+
+def add_small_experiment(clone: Clone, name: str = "small", *, shards: int = 1, seed: int = 0) -> np.ndarray:
+    """Write an experiment of imported planted activations into a clone; returns the dense activations."""
+    dense = planted_activations(seed=seed)
+    (clone / "data").mkdir(exist_ok=True)
+    pq.write_table(token_major_table(dense), clone / "data/activations.parquet", row_group_size=700)
+    decoder = np.random.default_rng(seed).normal(size=(dense.shape[1], 16)).astype(np.float32)
+    np.save(clone / "data/decoder.npy", decoder / np.linalg.norm(decoder, axis=1, keepdims=True))
+    clone.write_experiment(name, SMALL_EXPERIMENT.format(shards=shards))
+    return dense
