@@ -15,6 +15,8 @@ rule plan_corpus:
     output:
         plan=paths.CORPUS_PLAN,
         vocab=paths.VOCAB,
+    wildcard_constraints:
+        experiment=experiments_matching(imported=False),
     log:
         "logs/{experiment}/plan_corpus.log",
     benchmark:

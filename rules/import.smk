@@ -13,6 +13,9 @@ rule import_activations:
         activations=local_files("activations", "path", "tokens"),
     output:
         record=paths.IMPORT_RECORD,
+        vocab=paths.VOCAB,
+    wildcard_constraints:
+        experiment=experiments_matching(imported=True),
     log:
         "logs/{experiment}/import_activations.log",
     benchmark:

@@ -4,4 +4,8 @@ from coactivation_manifolds.activations.importers import import_activations
 from coactivation_manifolds.job import job
 
 with job(snakemake.log[0]):
-    import_activations(snakemake.params.activations, record_path=snakemake.output.record)
+    import_activations(
+        snakemake.params.activations,
+        record_path=snakemake.output.record,
+        vocab_path=snakemake.output.vocab,
+    )

@@ -87,8 +87,8 @@ def has_decoder(config: Config) -> bool:
 
 
 def has_tokens(config: Config) -> bool:
-    """Whether the text of tokens is known: a tokenizer is at hand."""
-    return not is_imported(config)
+    """Whether the text of tokens may be known: a tokenizer is at hand, or an import brings a table of its tokens."""
+    return not is_imported(config) or config["activations"]["tokens"] is not None
 
 
 def sweep_names(config: Config) -> list[str]:

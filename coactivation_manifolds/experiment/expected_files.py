@@ -78,7 +78,8 @@ def activations(config: Config) -> list[str]:
     found += [paths.INDEX_OFFSETS, paths.INDEX_TOKEN_ROWS, paths.INDEX_VALUES, paths.INDEX_TOKENS]
     found += [paths.IMPORT_RECORD] if is_imported(config) else [paths.CORPUS_PLAN]
     found += [paths.DECODER, paths.SAE_JSON] if has_decoder(config) else []
-    found += [paths.VOCAB, paths.LATENT_TOKENS] if has_tokens(config) else []
+    found += [paths.VOCAB]
+    found += [paths.LATENT_TOKENS] if has_tokens(config) else []
     return found
 
 

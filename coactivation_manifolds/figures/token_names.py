@@ -95,13 +95,13 @@ def _font_characters() -> frozenset[int]:
 class TokenNames:
     """Texts of token ids, and the token that each latent fires on most.
 
-    Both are unknown for imported activations: names are then ``token 17``, and latents have none.
+    Both may be unknown for imported activations: names are then ``token 17``, and latents have none.
     """
 
     def __init__(self, vocab: pa.Table | None = None, latent_tokens: pa.Table | None = None) -> None:
         self._texts: pa.ChunkedArray | None = None
         self._ids: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        if vocab is not None:
+        if vocab is not None and vocab.num_rows:
             ids = vocab.column("token_id").to_numpy().astype(np.int64)
             order = np.argsort(ids, kind="stable")
             self._ids = ids[order]

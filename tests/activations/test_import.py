@@ -139,11 +139,35 @@ def test_token_tables_may_call_the_ids_token(tmp_path: Path, caplog: pytest.LogC
     table = pq.read_table(tmp_path / "tokens.parquet").rename_columns({"token_id": "token"})
     pq.write_table(table, tmp_path / "tokens.parquet")
     assert_same_rows(rows, imported_rows(run_import(settings_of("csr", tmp_path, 4), tmp_path)))
-    texts = table.set_column(table.schema.get_field_index("token"), "token", pa.array(list("abcdef")))
-    pq.write_table(texts, tmp_path / "tokens.parquet")
-    found = imported_rows(run_import(settings_of("csr", tmp_path, 4), tmp_path))
-    assert set(found.token_id.tolist()) == {-1}
-    assert "'token' is string and not used" in caplog.text
+
+
+def test_texts_of_a_token_table_become_the_vocabulary(tmp_path: Path) -> None:
+    rows = rows_from_dense(random_dense(3, n_tokens=6, n_latents=4))
+    write_csr(tmp_path, rows)
+    table = pq.read_table(tmp_path / "tokens.parquet")
+    words = [" the", "cat", " the", None, "a", "cat"]
+    pq.write_table(
+        table.drop_columns(["token_id"]).append_column("token", pa.array(words)), tmp_path / "tokens.parquet"
+    )
+    settings_given = settings_of("csr", tmp_path, 4)
+    record = tmp_path / "activations/import.json"
+    import_activations(settings_given, record_path=record, vocab_path=tmp_path / "vocab.parquet")
+    manifest = tmp_path / "activations/shard=000000/manifest.json"
+    publish_import_shard(0, record_path=record, manifest_path=manifest)
+    found = imported_rows([manifest])
+    assert found.token_id.tolist() == [0, 2, 0, -1, 1, 2]
+    vocab = pq.read_table(tmp_path / "vocab.parquet")
+    assert vocab.to_pydict() == {"token_id": [0, 1, 2], "text": [" the", "a", "cat"]}
+
+
+def test_an_id_with_two_texts_is_refused(tmp_path: Path) -> None:
+    rows = rows_from_dense(random_dense(3, n_tokens=6, n_latents=4))
+    write_csr(tmp_path, rows)
+    table = pq.read_table(tmp_path / "tokens.parquet")
+    same = table.set_column(table.schema.get_field_index("token_id"), "token_id", pa.array([7] * 6))
+    pq.write_table(same.append_column("token", pa.array(list("aaabaa"))), tmp_path / "tokens.parquet")
+    with pytest.raises(InputError, match=r"tokens.parquet: token_id 7 has two texts"):
+        import_activations(settings_of("csr", tmp_path, 4), record_path=tmp_path / "activations/import.json")
 
 
 def test_tokens_without_entries_are_counted(tmp_path: Path) -> None:

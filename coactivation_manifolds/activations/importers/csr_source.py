@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from coactivation_manifolds.activations.importers.npz_files import read_members, whole_numbers
 from coactivation_manifolds.activations.importers.parquet_source import iter_tables
 from coactivation_manifolds.activations.importers.source import BLOCK_ROWS, Block, Source, find_input_files
-from coactivation_manifolds.activations.row_checks import integer_column, locate, nullable_column
+from coactivation_manifolds.activations.importers.token_table import (
+    TABLE_COLUMNS,
+    TokenTexts,
+    read_token_texts,
+    token_columns,
+)
+from coactivation_manifolds.activations.row_checks import locate
 from coactivation_manifolds.activations.token_rows import NULL, TokenRows, entry_columns
 from coactivation_manifolds.errors import InputError
-from coactivation_manifolds.storage import open_table
 
 MEMBERS = ("format", "shape", "data", "indices", "indptr")
-TABLE_COLUMNS = ("token_row", "doc_id", "token_index", "position_in_doc", "token_id", "token")
 
 Array = npt.NDArray[Any]
 
@@ -40,7 +43,7 @@ class CsrSource(Source):
         n_rows = len(self._indptr) - 1
         if not n_rows:
             raise InputError(f"{self._path} has no rows; nothing to import")
-        self._token_column: str | None = None
+        self._texts = TokenTexts()
         self._table = Path(settings["tokens"]) if settings.get("tokens") else None
         super().__init__(files=files + ([self._table] if self._table else []), n_rows=n_rows)
         if self._table is None:
@@ -49,7 +52,8 @@ class CsrSource(Source):
                 "and token ids are unknown"
             )
         else:
-            self._token_column = check_token_table(self._table, n_rows, self.notes)
+            self._texts = read_token_texts(self._table, n_rows, self.notes)
+            self.vocabulary = self._texts.vocabulary
 
     def blocks(self) -> Iterator[Block]:
         """The rows, a few thousand at a time; stored zeros are dropped and counted in ``notes``."""
@@ -107,7 +111,7 @@ class CsrSource(Source):
         for table in iter_tables(self._table, TABLE_COLUMNS, BLOCK_ROWS):
             if not table.num_rows:
                 continue
-            yield token_columns(table, self._token_column, source=str(self._table), first_row=first_row)
+            yield token_columns(table, self._texts, source=str(self._table), first_row=first_row)
             first_row += table.num_rows
 
 
@@ -156,60 +160,3 @@ def turn(
     order = np.argsort(indices, kind="stable")
     counts = np.bincount(indices, minlength=n_rows)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns[order], data[order]
-
-
-def check_token_table(path: Path, n_rows: int, notes: list[str]) -> str | None:
-    """The name of the table's column of token ids, or None; adds to ``notes`` what is not used.
-
-    Raises
-    ------
-    InputError
-        The table is missing, damaged, or has another number of rows than the matrix.
-
-    """
-    with open_table(path) as parquet:
-        schema, table_rows = parquet.schema_arrow, parquet.metadata.num_rows
-    if table_rows != n_rows:
-        raise InputError(f"activations.tokens: {path} has {table_rows} rows, the matrix {n_rows}; give one row a token")
-    for name in ("token_id", "token"):
-        if name not in schema.names:
-            continue
-        if pa.types.is_integer(schema.field(name).type):
-            return name
-        notes.append(
-            f"{path}: column {name!r} is {schema.field(name).type} and not used; give the tokenizer's ids as an "
-            "integer column token_id to see tokens in the figures"
-        )
-    return None
-
-
-def token_columns(table: pa.Table, token_column: str | None, *, source: str, first_row: int) -> dict[str, Array]:
-    """The descriptions of some tokens from their table; token_index is the row where the table has none.
-
-    Raises
-    ------
-    InputError
-        Wrong types or nulls, or token_row is not 0, 1, 2, ...
-
-    """
-    number = np.arange(first_row, first_row + table.num_rows, dtype=np.int64)
-
-    def column(name: str, default: Array) -> Array:
-        known = name in table.schema.names
-        return integer_column(table, name, source=source, first_row=first_row) if known else default
-
-    token_row = column("token_row", number)
-    wrong = np.flatnonzero(token_row != number)
-    if wrong.size:
-        row = first_row + int(wrong[0])
-        raise InputError(f"{source}, row {row}: token_row is {token_row[wrong[0]]}; sort the table so that it is {row}")
-    if token_column is not None and token_column != "token_id":
-        table = table.append_column("token_id", table.column(token_column))
-    elif token_column is None and "token_id" in table.schema.names:
-        table = table.drop_columns(["token_id"])
-    return {
-        "token_index": column("token_index", number),
-        "doc_id": column("doc_id", np.zeros(table.num_rows, np.int64)),
-        "position_in_doc": nullable_column(table, "position_in_doc", source=source, first_row=first_row),
-        "token_id": nullable_column(table, "token_id", source=source, first_row=first_row),
-    }

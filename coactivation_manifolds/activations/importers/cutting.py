@@ -21,7 +21,7 @@ from coactivation_manifolds.activations.row_checks import check_columns
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
 from coactivation_manifolds.errors import ConfigError, InputError, nearest
-from coactivation_manifolds.storage import PathLike, sha256_file, write_json
+from coactivation_manifolds.storage import PathLike, sha256_file, write_json, write_table
 
 PART_ROWS = 8_192
 """Tokens in a part."""
@@ -38,7 +38,9 @@ SOURCES: dict[str, type[ParquetSource] | type[CsrSource] | type[NpzSource]] = {
 logger = logging.getLogger(__name__)
 
 
-def import_activations(settings: Mapping[str, Any], *, record_path: PathLike) -> None:
+def import_activations(
+    settings: Mapping[str, Any], *, record_path: PathLike, vocab_path: PathLike | None = None
+) -> None:
     """Check given activations, cut their rows in token_index order into equal shards, and write their parts.
 
     The parts lie in ``shard=000000/`` and so on beside the record; manifests are written by
@@ -50,6 +52,8 @@ def import_activations(settings: Mapping[str, Any], *, record_path: PathLike) ->
         The ``activations`` section: format, path, n_latents, and optionally shards (1) and tokens.
     record_path
         activations/import.json: what was read and the content of each shard's manifest.
+    vocab_path
+        metadata/vocab.parquet: texts of token ids, none where the input tells none; null writes no file.
 
     Raises
     ------
@@ -75,6 +79,8 @@ def import_activations(settings: Mapping[str, Any], *, record_path: PathLike) ->
     for note in source.notes:
         logger.warning("%s", note)
     move_into_place(staging, folder, n_shards=len(manifests))
+    if vocab_path is not None:
+        write_table(source.vocabulary, vocab_path)
     record = {
         "format": settings["format"],
         "n_latents": int(settings["n_latents"]),

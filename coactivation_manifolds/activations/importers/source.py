@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
+
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.errors import InputError
+from coactivation_manifolds.schemas import VOCAB
 
 BLOCK_ROWS = 8_192
 """Rows read at once, where the format lets us choose."""
@@ -51,12 +54,15 @@ class Source(ABC):
     notes
         What a reader of the results should know, e.g. how many stored zeros were dropped; complete once ``blocks`` has
         ended.
+    vocabulary
+        schemas.VOCAB: texts of token ids, as far as the input tells them.
 
     """
 
     files: list[Path]
     n_rows: int
     notes: list[str] = field(default_factory=list, kw_only=True)
+    vocabulary: pa.Table = field(default_factory=VOCAB.empty_table, kw_only=True)
 
     @abstractmethod
     def blocks(self) -> Iterator[Block]:
