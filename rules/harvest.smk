@@ -15,12 +15,12 @@ rule plan_corpus:
     output:
         plan=paths.CORPUS_PLAN,
         vocab=paths.VOCAB,
-    wildcard_constraints:
-        experiment=experiments_matching(imported=False),
     log:
         "logs/{experiment}/plan_corpus.log",
     benchmark:
         "logs/{experiment}/plan_corpus.tsv"
+    wildcard_constraints:
+        experiment=experiments_matching(imported=False),
     conda:
         ENVIRONMENT
     threads: 1

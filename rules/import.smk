@@ -14,12 +14,12 @@ rule import_activations:
     output:
         record=paths.IMPORT_RECORD,
         vocab=paths.VOCAB,
-    wildcard_constraints:
-        experiment=experiments_matching(imported=True),
     log:
         "logs/{experiment}/import_activations.log",
     benchmark:
         "logs/{experiment}/import_activations.tsv"
+    wildcard_constraints:
+        experiment=experiments_matching(imported=True),
     conda:
         ENVIRONMENT
     threads: 1

@@ -49,7 +49,7 @@ rule train_language_model:
         "logs/{experiment}/train_language_model.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: setting("training.cpu_threads")
     resources:
         mem_mb=memory(8000),
         runtime=minutes(120),
@@ -78,7 +78,7 @@ rule train_sae:
         "logs/{experiment}/train_sae.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: setting("training.cpu_threads")
     resources:
         mem_mb=memory(8000),
         runtime=minutes(120),

@@ -10,7 +10,6 @@ with job(snakemake.log[0]):
         snakemake.input.training,
         snakemake.params.training,
         seed=snakemake.params.seed,
-        threads=snakemake.threads,
         tokenizer_folder=Path(snakemake.input.tokenizer).parent,
         model_folder=Path(snakemake.output.config).parent,
         losses_path=snakemake.output.losses,

@@ -10,7 +10,6 @@ with job(snakemake.log[0]):
         snakemake.input.training,
         snakemake.params.training,
         seed=snakemake.params.seed,
-        threads=snakemake.threads,
         model_folder=Path(snakemake.input.config).parent,
         sae_folder=Path(snakemake.output.cfg).parent,
         losses_path=snakemake.output.losses,

@@ -35,7 +35,6 @@ def train_language_model(
     training: Mapping[str, Any],
     *,
     seed: int,
-    threads: int,
     tokenizer_folder: Path,
     model_folder: Path,
     losses_path: PathLike,
@@ -48,8 +47,8 @@ def train_language_model(
         JSONL documents; the last ``training.model.held_out_documents`` of them are not trained on, but measured.
     training
         The `training` section of an experiment file (config/README.md).
-    seed, threads
-        Decide the result together.
+    seed
+        Decides the result together with ``training.cpu_threads``.
     tokenizer_folder
         Saved tokenizer; copied beside the model.
     model_folder
@@ -83,7 +82,7 @@ def train_language_model(
     contexts = pack(tokenize(texts[:split], tokenizer), context_length=length, bos=bos)
     held_out = document_contexts(tokenize(texts[split:], tokenizer), context_length=length, bos=bos)
     log.info("%d contexts of %d tokens to train on", *contexts.token_ids.shape)
-    with seeded_torch(seed, threads=threads):
+    with seeded_torch(seed, threads=int(training["cpu_threads"])):
         model = build_model(settings, vocabulary_size=len(tokenizer), bos=bos)
         curve = fit(model, contexts, settings, seed=seed)
         losses = token_losses(model, held_out)

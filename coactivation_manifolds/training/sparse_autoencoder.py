@@ -33,7 +33,6 @@ def train_sae(
     training: Mapping[str, Any],
     *,
     seed: int,
-    threads: int,
     model_folder: Path,
     sae_folder: Path,
     losses_path: PathLike,
@@ -47,8 +46,8 @@ def train_sae(
         token's left out.
     training
         The `training` section of an experiment file (config/README.md).
-    seed, threads
-        Decide the result together.
+    seed
+        Decides the result together with ``training.cpu_threads``.
     model_folder
         Model and tokenizer saved by ``train_language_model``.
     sae_folder
@@ -72,7 +71,7 @@ def train_sae(
     model = GPT2LMHeadModel.from_pretrained(str(model_folder), local_files_only=True).eval()
     length = int(training["model"]["context_length"])
     contexts = first_contexts(training_path, tokenizer, n_tokens=int(settings["n_vectors"]), context_length=length)
-    with seeded_torch(seed, threads=threads):
+    with seeded_torch(seed, threads=int(training["cpu_threads"])):
         vectors = residual_vectors(model, contexts, hook=settings["hook"])[: int(settings["n_vectors"])]
         log.info("%d vectors of %d numbers at %s", *vectors.shape, settings["hook"])
         sae = build_sae(settings, d_in=vectors.shape[1], metadata=sae_metadata(settings, context_length=length))

@@ -30,7 +30,6 @@ def train(training, folder, *, corpus, seed=0):
         corpus / "training.jsonl",
         training,
         seed=seed,
-        threads=1,
         tokenizer_folder=corpus / "tokenizer",
         model_folder=folder / "model",
         losses_path=folder / "model_losses.json",
@@ -44,7 +43,6 @@ def train_only_sae(training, folder, *, corpus, model, seed=0):
         corpus / "training.jsonl",
         training,
         seed=seed,
-        threads=1,
         model_folder=model,
         sae_folder=folder / "sae",
         losses_path=folder / "sae_losses.json",
@@ -149,7 +147,6 @@ def test_training_on_a_stream(corpus, tmp_path):
         corpus / "training.jsonl",
         {**training, "recipe": "python_docs"},
         seed=0,
-        threads=1,
         tokenizer_folder=corpus / "tokenizer",
         model_folder=tmp_path / "model",
         losses_path=tmp_path / "losses.json",
@@ -167,7 +164,8 @@ def test_too_few_documents_are_told(trained, corpus, tmp_path):
 def test_the_random_state_and_the_threads_are_given_back(corpus, tmp_path):
     torch.manual_seed(5)
     before, threads = torch.random.get_rng_state(), torch.get_num_threads()
-    train(tiny(model={"steps": 1}, sae={"steps": 5}), tmp_path, corpus=corpus)
+    training = {**tiny(model={"steps": 1}, sae={"steps": 5}), "cpu_threads": threads + 1}
+    train(training, tmp_path, corpus=corpus)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.get_num_threads() == threads
 

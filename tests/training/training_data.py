@@ -10,6 +10,7 @@ from coactivation_manifolds.training.recipes import make_training_corpus
 
 TINY: dict[str, Any] = {
     "recipe": "planted",
+    "cpu_threads": 1,
     "planted": {
         "simplex": "filled",
         "ring_share": 0.4,
