@@ -27,7 +27,7 @@ from coactivation_manifolds.corpus.tokenizer import (
     vocabulary,
 )
 from coactivation_manifolds.errors import InputError, ResultsError
-from coactivation_manifolds.models.pretrained_table import check_sae
+from coactivation_manifolds.experiment.pretrained_table import check_sae
 from coactivation_manifolds.paths import CORPUS_SHARD
 from coactivation_manifolds.storage import PathLike, read_json, read_table, sha256_file, write_json, write_table
 

@@ -57,11 +57,7 @@ def load_tokenizer(model: Mapping[str, Any]) -> Any:
     """
     from transformers import AutoTokenizer
 
-    where, keywords = model_source(model)
-    try:
-        return AutoTokenizer.from_pretrained(where, **keywords)
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError, ... for a wrong name or folder
-        raise cannot_load("tokenizer", where, error) from error
+    return _load("tokenizer", AutoTokenizer, model)
 
 
 def load_model_config(model: Mapping[str, Any]) -> Any:
@@ -75,11 +71,15 @@ def load_model_config(model: Mapping[str, Any]) -> Any:
     """
     from transformers import AutoConfig
 
+    return _load("configuration", AutoConfig, model).get_text_config()
+
+
+def _load(what: str, loader: Any, model: Mapping[str, Any]) -> Any:
     where, keywords = model_source(model)
     try:
-        return AutoConfig.from_pretrained(where, **keywords).get_text_config()
-    except Exception as error:
-        raise cannot_load("configuration", where, error) from error
+        return loader.from_pretrained(where, **keywords)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError, ... for a wrong name or folder
+        raise cannot_load(what, where, error) from error
 
 
 def check_context_length(context_length: int, model: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ def pretrained_problems(config: Config) -> list[str]:
     sae = config.get("sae") or {}
     if sae.get("release") is None:
         return []
-    from coactivation_manifolds.models.pretrained_table import check_pretrained
+    from coactivation_manifolds.experiment.pretrained_table import check_pretrained
 
     try:
         check_pretrained(sae["release"], sae["sae_id"])

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from coactivation_manifolds.errors import ConfigError, InputError
+from coactivation_manifolds.experiment.pretrained_table import PretrainedSae, check_sae
 from coactivation_manifolds.models.fingerprints import folder_hash
-from coactivation_manifolds.models.pretrained_table import PretrainedSae, check_sae
 
 logger = logging.getLogger(__name__)
 

@@ -98,6 +98,7 @@ def find_input_files(pattern: str, suffix: str) -> list[Path]:
     elif path.exists():
         files, sought = [path], ""
     else:
+        # Path.glob takes no absolute pattern, and patterns are written as in a shell
         files = [Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
         sought = "matches no file" if glob.has_magic(pattern) else "does not exist"
     if not files:

@@ -5,7 +5,7 @@ import pytest
 
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.experiment.config import experiment_names, load_experiment
-from coactivation_manifolds.models.pretrained_table import check_pretrained, check_sae
+from coactivation_manifolds.experiment.pretrained_table import check_pretrained, check_sae
 
 
 def test_entries():
@@ -57,7 +57,7 @@ def test_a_hub_repository_outside_the_table_passes():
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from coactivation_manifolds.models.pretrained_table import check_pretrained;"
+        "import sys; from coactivation_manifolds.experiment.pretrained_table import check_pretrained;"
         "check_pretrained('gpt2-small-res-jb', 'blocks.7.hook_resid_pre');"
         "print([name for name in ('torch', 'sae_lens', 'transformers', 'numpy') if name in sys.modules])"
     )
