@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coactivation_manifolds.errors import CoactivationError, StorageError
+from coactivation_manifolds.storage import is_disk_full
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -64,7 +65,7 @@ def about_the_machine(error: BaseException) -> str | None:
             f"out of memory ({str(error) or 'no size given'}): give the job more memory (mem_mb of its rule), or make "
             "shards or batches smaller"
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and is_disk_full(error):
         where = f" while writing {error.filename}" if error.filename else ""
         return (
             f"no space left on the disk{where}: free some space and run the same command again; finished files are kept"

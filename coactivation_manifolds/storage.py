@@ -27,13 +27,19 @@ ZSTD_LEVEL = 5
 PathLike = str | os.PathLike[str]
 
 
+def is_disk_full(error: OSError) -> bool:
+    """Whether an error says so; NumPy reports a short write without a number."""
+    short_write = error.errno is None and "requested and" in str(error) and "written" in str(error)
+    return short_write or error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def storage_errors(path: PathLike, doing: str = "write") -> Iterator[None]:
     """Turn a full disk or a missing permission into a ``StorageError`` that names the file and the remedy."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise StorageError(
                 f"no space left on the disk while writing {path}: free some space and run the same command again; "
                 "finished files are kept"

@@ -3,9 +3,11 @@
 Needs: config/experiments/*.yaml. Makes: nothing.
 """
 
+import os
 import re
 import sys
 from functools import lru_cache
+from glob import glob, has_magic
 from pathlib import Path
 
 from coactivation_manifolds import paths
@@ -34,9 +36,9 @@ def check_targets(arguments):
         sys.exit(f"error: {error}")
     for name in names:
         experiment(name)
-    for target in (
-        argument for argument in arguments if argument.startswith("results/")
-    ):
+    for target in (os.path.normpath(argument) for argument in arguments):
+        if not target.startswith("results/"):
+            continue
         parts = Path(target).parts
         if len(parts) < 3:
             continue
@@ -98,6 +100,16 @@ def if_decoder(template):
     return known
 
 
+def if_harvested(template):
+    """An input that exists only where the activations are made here."""
+
+    def known(wildcards):
+        imported = experiment_config.is_imported(experiment(wildcards.experiment))
+        return [] if imported else filled(template, **wildcards)
+
+    return known
+
+
 def if_tokens(template):
     """An input that exists only where the text of tokens is known."""
 
@@ -115,37 +127,22 @@ def local_files(section, *keys):
     """Inputs: files named in the experiment that lie here; those of the workflow's own making always count."""
 
     def files(wildcards):
-        found = []
-        for key in keys:
-            path = (experiment(wildcards.experiment).get(section) or {}).get(key)
-            if path is None:
-                continue
-            if path.startswith("results/"):
-                found += (
-                    [f"{path}/{name}" for name in OWN_FILES[section]]
-                    if section in OWN_FILES
-                    else [path]
-                )
-            elif Path(path).is_dir():
-                found += sorted(
-                    str(file) for file in Path(path).rglob("*") if file.is_file()
-                )
-            else:
-                found += (
-                    sorted(str(file) for file in Path().glob(path))
-                    if not Path(path).is_absolute()
-                    else (
-                        sorted(
-                            str(file)
-                            for file in Path(Path(path).anchor).glob(
-                                str(Path(path).relative_to(Path(path).anchor))
-                            )
-                        )
-                    )
-                )
-        return found
+        section_of = experiment(wildcards.experiment).get(section) or {}
+        named = [section_of[key] for key in keys if section_of.get(key) is not None]
+        return [file for path in named for file in files_at(path, section)]
 
     return files
+
+
+def files_at(path, section):
+    """The files of a folder, a glob, or one file; where they are still to be made by a rule, their names."""
+    if re.match("results/[^/]+/trained/", path):
+        return [f"{path}/{name}" for name in OWN_FILES.get(section, ())] or [path]
+    if Path(path).is_dir():
+        return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+    if path.startswith("results/") and not has_magic(path):
+        return [path]
+    return sorted(file for file in glob(path, recursive=True) if Path(file).is_file())
 
 
 OWN_FILES = {
@@ -194,9 +191,17 @@ def corpus_of_shard(wildcards):
 def harvest_of_shard(wildcards):
     """How this shard is computed."""
     settings = experiment(wildcards.experiment)
-    return settings["harvest"] | {
-        "batches_per_part": experiment_config.batches_per_part(settings)
-    }
+    decides = {key: settings["harvest"][key] for key in HARVEST_KEYS}
+    return decides | {"batches_per_part": experiment_config.batches_per_part(settings)}
+
+
+HARVEST_KEYS = (
+    "device",
+    "batch_size",
+    "cpu_threads",
+    "max_fvu",
+    "keep_special_tokens",
+)
 
 
 def clusters_of(experiment_name, spec):

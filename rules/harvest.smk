@@ -68,6 +68,7 @@ rule harvest_shard:
     """
     input:
         plan=ancient(paths.CORPUS_PLAN),
+        corpus=local_files("corpus", "path"),
         model=local_files("model", "path"),
         sae=local_files("sae", "path"),
     output:
@@ -99,6 +100,7 @@ rule summarize_activations:
     """Add up the shards: tokens, L0, firings of each latent, and the guard rails measured at harvest."""
     input:
         manifests=per_shard(paths.MANIFEST),
+        plan=if_harvested(paths.CORPUS_PLAN),
         description=if_decoder(paths.SAE_JSON),
     output:
         experiment=paths.EXPERIMENT_JSON,

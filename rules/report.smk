@@ -29,9 +29,11 @@ rule check_planted_truth:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        version=ALGORITHM_VERSION["report"],
+        version=[
+            ALGORITHM_VERSION[stage] for stage in ("report", "figures", "geometry")
+        ],
         clustering=setting("clustering.headline"),
-        min_active=setting("geometry.min_active"),
+        settings=derived(experiment_config.geometry_settings),
         min_firings=setting("similarity.min_firings"),
         seed=setting("seed"),
     script:

@@ -120,6 +120,7 @@ def write_summary(path, members):
         "members": members,
         "mean_jaccard": [0.31 + 0.01 * i for i in range(n)],
         "min_jaccard": [0.2] * n,
+        "n_pairs_present": [len(m) * (len(m) - 1) // 2 for m in members],
         "mean_cosine": [0.12] * n,
         "min_cosine": [-0.4] * n,
         "max_cosine": [0.6] * n,

@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
         feature_counts_path=snakemake.input.feature_counts,
         losses_path=snakemake.input.losses,
         clustering=snakemake.params.clustering,
-        min_active=snakemake.params.min_active,
+        settings=snakemake.params.settings,
         min_firings=snakemake.params.min_firings,
         seed=snakemake.params.seed,
         check_path=snakemake.output.check,

@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
     summarize_activations(
         snakemake.input.manifests,
         resolved=snakemake.params.resolved,
+        plan_path=snakemake.input.get("plan") or None,
         description_path=snakemake.input.get("description") or None,
         experiment_path=snakemake.output.experiment,
         shard_stats_path=snakemake.output.shard_stats,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from coactivation_manifolds.activations.float16_values import to_float16
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate, feature_id_dtype
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
 from coactivation_manifolds.corpus.plan import CorpusShard, read_corpus_shard
+from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.progress import Progress
 from coactivation_manifolds.storage import PathLike
 
@@ -89,16 +91,17 @@ def harvest_shard(
             Path(manifest_path).parent,
             shard=shard,
             n_latents=loaded.n_latents,
-            fingerprint=fingerprint(tokens, model=model, sae=sae, corpus=corpus, harvest=harvest),
+            fingerprint=fingerprint(tokens, loaded, model=model, sae=sae, corpus=corpus, harvest=harvest),
         )
         records = writer.completed_parts(plan.rows_of_parts())
+        check_recorded(records, max_fvu=float(harvest["max_fvu"]), hook_name=loaded.hook_name)
         missing = [part for part in range(plan.n_parts) if part not in records]
         if plan.n_parts == 0:
             logger.warning("shard %d holds no token: the corpus ended before it", shard)
         elif missing:
             logger.info("shard %d: %d of %d parts to harvest", shard, len(missing), plan.n_parts)
-            check_recorded(records, max_fvu=float(harvest["max_fvu"]), hook_name=loaded.hook_name)
             reader, commit = open_reader(plan, loaded, model=model, device=str(harvest["device"]))
+            check_commit(records, commit, manifest_path)
             records |= harvest_parts(missing, plan, reader, writer, max_fvu=float(harvest["max_fvu"]), commit=commit)
         else:
             logger.info("shard %d: all %d parts are there; only the manifest is written", shard, plan.n_parts)
@@ -107,6 +110,7 @@ def harvest_shard(
 
 def fingerprint(
     tokens: CorpusShard,
+    loaded: LoadedSae,
     *,
     model: Mapping[str, Any],
     sae: Mapping[str, Any],
@@ -129,6 +133,8 @@ def fingerprint(
         "batches_per_part": int(harvest["batches_per_part"]),
         "cpu_threads": int(harvest["cpu_threads"]),
         "keep_special_tokens": bool(harvest["keep_special_tokens"]),
+        "front_token": front_token_of(tokens, loaded),
+        "special_token_ids": tokens.tokenizer["special_token_ids"],
         "corpus_shard": {"sha256": tokens.sha256},
     }
 
@@ -146,22 +152,30 @@ def cpu_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def front_token_of(tokens: CorpusShard, loaded: LoadedSae) -> int | None:
+    """The special token in front of every context, None where the SAE was trained without one."""
+    from coactivation_manifolds.models.batches import front_token
+
+    facts = tokens.tokenizer
+    return front_token(
+        prepend_bos=loaded.prepend_bos, bos_token_id=facts["bos_token_id"], eos_token_id=facts["eos_token_id"]
+    )
+
+
 def open_reader(
     plan: BatchPlan, loaded: LoadedSae, *, model: Mapping[str, Any], device: str
 ) -> tuple[LatentReader, str | None]:
     """Load the model and find the hook; also gives the hub's commit of the model."""
-    from coactivation_manifolds.models.batches import front_token
     from coactivation_manifolds.models.encoding import LatentReader
     from coactivation_manifolds.models.guard_rails import check_width
-    from coactivation_manifolds.models.hooks import find_hook
+    from coactivation_manifolds.models.hooks import find_hook, has_layer_norm
     from coactivation_manifolds.models.model_loader import load_model
 
-    facts = plan.tokens.tokenizer
-    front = front_token(
-        prepend_bos=loaded.prepend_bos, bos_token_id=facts["bos_token_id"], eos_token_id=facts["eos_token_id"]
-    )
     opened = load_model(model, device=device)
     check_width(opened.d_model, loaded)
+    if loaded.centre_input and not has_layer_norm(opened.model):
+        logger.warning("center_writing_weights has no meaning for a model without LayerNorm: the input is not centred")
+        loaded = replace(loaded, centre_input=False)
     point = find_hook(opened.model, loaded.hook_name)
     loaded.sae.to(opened.device)
     reader = LatentReader(
@@ -169,7 +183,7 @@ def open_reader(
         point=point,
         loaded=loaded,
         device=opened.device,
-        front=front,
+        front=front_token_of(plan.tokens, loaded),
         dropped=plan.dropped,
     )
     return reader, opened.commit
@@ -242,6 +256,23 @@ def check_recorded(records: Mapping[int, PartRecord], *, max_fvu: float, hook_na
     recorded = records[0].extra.get("guard_rails") if 0 in records else None
     if recorded is not None:
         check(GuardRails(**recorded), max_fvu=max_fvu, hook_name=hook_name)
+
+
+def check_commit(records: Mapping[int, PartRecord], commit: str | None, manifest_path: PathLike) -> None:
+    """Stop where an earlier attempt read another commit of the hub's model: its branch has moved since.
+
+    Raises
+    ------
+    ResultsError
+        The commits differ.
+
+    """
+    earlier = records[0].extra.get("model_commit") if 0 in records else None
+    if None not in (earlier, commit) and earlier != commit:
+        raise ResultsError(
+            f"parts beside {manifest_path} were harvested with commit {earlier} of the model, the hub now gives "
+            f"{commit}: set model.revision to {earlier}, or delete the folder and run the same command again"
+        )
 
 
 def batch_rows(plan: BatchPlan, batch: int, latents: Latents, n_latents: int) -> TokenRows:

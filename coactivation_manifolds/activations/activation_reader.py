@@ -142,6 +142,9 @@ def _differing_key(one: dict[str, Any], other: dict[str, Any]) -> str | None:
     """The first setting in which two shards differ; None where they belong together."""
     if one["n_latents"] != other["n_latents"]:
         return "n_latents"
+    commits = (one.get("model_commit"), other.get("model_commit"))
+    if None not in commits and commits[0] != commits[1]:
+        return "model commit"
     keys = [key for key in [*one["fingerprint"], *other["fingerprint"]] if key != OWN_KEY]
     return next((key for key in keys if one["fingerprint"].get(key) != other["fingerprint"].get(key)), None)
 

@@ -79,7 +79,7 @@ class FeatureIndex:
         offsets = read_array(offsets_path)
         token_rows = read_array(folder / "token_rows.npy", mmap=True)
         values = read_array(folder / "values.npy", mmap=True)
-        tokens = _open_tokens(folder / "tokens.arrow")
+        tokens = open_tokens(folder / "tokens.arrow")
         _check_together(folder, offsets, token_rows, values, tokens)
         return cls(offsets, token_rows, values, tokens)
 
@@ -274,8 +274,15 @@ def _span(token_rows: npt.NDArray[Any], first: int, last: int) -> tuple[int, int
     return int(low), int(high)
 
 
-def _open_tokens(path: Path) -> pa.Table:
-    """tokens.arrow, memory-mapped."""
+def open_tokens(path: Path) -> pa.Table:
+    """An index's tokens.arrow, memory-mapped.
+
+    Raises
+    ------
+    InputError
+        Missing or damaged.
+
+    """
     if not path.exists():
         raise InputError(f"{path} does not exist; make it first with: snakemake {path}")
     try:

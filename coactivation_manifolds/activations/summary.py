@@ -73,6 +73,7 @@ def summarize_activations(
     *,
     resolved: Mapping[str, Any],
     description_path: PathLike | Sequence[PathLike] | None,
+    plan_path: PathLike | Sequence[PathLike] | None = None,
     experiment_path: PathLike,
     shard_stats_path: PathLike,
     feature_counts_path: PathLike,
@@ -87,16 +88,21 @@ def summarize_activations(
         The experiment's configuration, as far as it decides the activations.
     description_path
         What the SAE says of itself (metadata/sae.json); None or empty where there is no decoder.
+    plan_path
+        corpus/plan.json; None or empty for imported activations.
     experiment_path, shard_stats_path, feature_counts_path
         The files to write.
 
     Raises
     ------
     ResultsError
-        Shards of different runs, a part that was changed, or a description of an SAE of another size.
+        Shards of different runs or of another text than the plan's, a part that was changed, or a description of an
+        SAE of another size.
 
     """
     manifests = read_manifests(manifest_paths)
+    if plan_path:
+        check_texts(manifest_paths, manifests, read_json(str(plan_path))["shards"])
     n_latents = int(manifests[0]["n_latents"])
     description = read_json(str(description_path)) if description_path else {}
     if description.get("n_latents", n_latents) != n_latents:
@@ -111,6 +117,25 @@ def summarize_activations(
     write_table(feature_counts_table(sums), feature_counts_path)
     write_json(describe_experiment(manifests, resolved, description), experiment_path)
     logger.info("%d tokens, %d of %d latents fire", sums_of(manifests)[0], np.count_nonzero(sums.count), n_latents)
+
+
+def check_texts(
+    manifest_paths: Sequence[PathLike], manifests: Sequence[Mapping[str, Any]], planned: Sequence[Mapping[str, Any]]
+) -> None:
+    """Stop where a shard was harvested from other text than the plan now holds: the corpus was changed since.
+
+    Raises
+    ------
+    ResultsError
+        Naming the first such shard.
+
+    """
+    for path, manifest, shard in zip(manifest_paths, manifests, planned, strict=True):
+        if manifest["fingerprint"]["corpus_shard"]["sha256"] != shard["sha256"]:
+            raise ResultsError(
+                f"{path} was harvested from other text than corpus/plan.json now holds: the corpus was changed since; "
+                "delete that file and run the same command again: the shard is then made anew"
+            )
 
 
 def shard_stats(manifest_path: PathLike, manifest: Mapping[str, Any], sums: FeatureSums) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coactivation_manifolds.activations.index import open_tokens
 from coactivation_manifolds.cli.results_folder import config_of_results, find_results, size_text
 from coactivation_manifolds.errors import CoactivationError, ResultsError
 from coactivation_manifolds.experiment.expected_files import STAGES, expected_files
@@ -142,6 +143,8 @@ def check_file(path: Path, *, verify: bool) -> None:
         open_table(path).close()
     elif path.suffix == ".npy":
         read_array(path, mmap=True)
+    elif path.suffix == ".arrow":
+        open_tokens(path)
     elif path.suffix == ".json":
         content = read_json(path)
         if path.name == "manifest.json":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from coactivation_manifolds.clustering.components import component_labels
 from coactivation_manifolds.clustering.graph import (
@@ -84,11 +86,9 @@ def cluster_edges(
         partition, record = _matched(spec, edges_path, _given(cosine_edges_path, spec), _given(reference_path, spec))
     elif spec.graph == "cosine":
         cosine_edges = read_table(_given(cosine_edges_path, spec), columns=COSINE_EDGES.names)
-        weighted = spec.method == "leiden"
-        partition, record = (
-            partition_graph(cosine_graph(cosine_edges, threshold=spec.threshold, weighted=weighted), spec),
-            {},
-        )
+        record = _how_complete(cosine_edges, spec)
+        graph = cosine_graph(cosine_edges, threshold=spec.threshold, weighted=spec.method == "leiden")
+        partition = partition_graph(graph, spec)
     else:
         partition, record = partition_graph(coactivation_graph(read_edges(edges_path, spec), spec), spec), {}
     clusters = partition.clusters
@@ -123,6 +123,20 @@ def _given(path: PathLike | None, spec: ClusteringSpec) -> PathLike:
             f"{spec.name} is made from decoder cosines, but none are given: it needs an experiment with a decoder"
         )
     return path
+
+
+def _how_complete(cosine_edges: pa.Table, spec: ClusteringSpec) -> dict[str, str]:
+    """Whether the list of pairs was cut above a clustering's threshold; a warning where it was."""
+    cut = (cosine_edges.schema.metadata or {}).get(b"cut", b"false") == b"true"
+    least = pc.min(cosine_edges["cosine"]).as_py()
+    if not cut or least is None or float(spec.threshold) > least:
+        return {"cosine_edges_cut": "false"}
+    logger.warning(
+        "%s lacks pairs: similarity.max_cosine_edges cut the list of similar decoder rows at cosine %.4f",
+        spec.name,
+        least,
+    )
+    return {"cosine_edges_cut": "true"}
 
 
 def _matched(

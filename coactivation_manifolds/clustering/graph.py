@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from coactivation_manifolds.clustering.spec import ClusteringSpec
 from coactivation_manifolds.cooccurrence.floor import reaches
-from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.storage import PathLike, read_table
 
 logger = logging.getLogger(__name__)
@@ -106,19 +105,13 @@ def coactivation_graph(edges: pa.Table, spec: ClusteringSpec) -> Graph:
     spec
         Of a co-activation clustering; components are unweighted, Leiden takes the weight in its name.
 
-    Raises
-    ------
-    ConfigError
-        A cosine cap is asked for, but the edges hold no decoder cosine at all.
-
     """
     column = {name: _numbers(edges, name) for name in edge_columns(spec)}
     keep = reaches(column["n_ab"], column["n_a"], column["n_b"], spec.threshold.as_integer_ratio())
     if spec.cosine_cap is not None:
-        cosine = column["cosine"]
-        if len(cosine) and bool(np.isnan(cosine).all()):
-            raise ConfigError(f"{spec.name} prunes by decoder cosine, but the edges have none: give a decoder")
-        keep &= ~(cosine > float(spec.cosine_cap))  # an undefined cosine (a zero row) prunes nothing
+        if edges["cosine"].null_count == len(edges) > 0:
+            logger.warning("%s prunes by decoder cosine, but no edge has one: nothing is pruned", spec.name)
+        keep &= ~(column["cosine"] > float(spec.cosine_cap))  # an undefined cosine (a zero row) prunes nothing
     weights = column[spec.weight][keep] if spec.weight else None
     return make_graph(column["feature_a"][keep], column["feature_b"][keep], weights, what=f"edges of {spec.name}")
 

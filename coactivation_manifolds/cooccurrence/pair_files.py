@@ -13,7 +13,15 @@ import pyarrow.parquet as pq
 
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 from coactivation_manifolds.schemas import CANDIDATES, PAIR_COUNTS, conform
-from coactivation_manifolds.storage import PathLike, atomic_path, open_table, open_table_writer, write_table
+from coactivation_manifolds.storage import (
+    PathLike,
+    atomic_path,
+    damaged,
+    open_table,
+    open_table_writer,
+    read_table,
+    write_table,
+)
 
 ROW_GROUP = 1 << 16
 ROWS_PER_RANGE = 1 << 24
@@ -62,7 +70,10 @@ def iter_ranges(
             if not wanted:
                 continue
             with open_table(path) as parquet:
-                table = parquet.read_row_groups(wanted, columns=PAIR_COUNTS.names)
+                try:
+                    table = parquet.read_row_groups(wanted, columns=PAIR_COUNTS.names)
+                except (pa.ArrowInvalid, OSError) as error:
+                    raise damaged(path, error) from error
             a = table["feature_a"].to_numpy()
             inside = (a >= low) & (a < high)
             keys.append(pair_keys(a[inside], table["feature_b"].to_numpy()[inside]))
@@ -124,6 +135,5 @@ def _range_bounds(groups: npt.NDArray[np.int64], rows_per_range: int) -> list[in
 
 def counts_table(path: PathLike) -> PairCounts:
     """One file of pair counts, whole."""
-    with open_table(path) as parquet:
-        table: pa.Table = parquet.read(columns=PAIR_COUNTS.names)
+    table = read_table(path, columns=PAIR_COUNTS.names)
     return PairCounts(*(table[name].to_numpy() for name in PAIR_COUNTS.names))

@@ -128,7 +128,12 @@ def text_of_json(line: bytes, column: str, place: str) -> bytes | str | None:
     text = record[column]
     if text is not None and not isinstance(text, str):
         raise InputError(f"{place}: {column!r} is a {type(text).__name__}, where text is expected")
-    return text.encode("utf-8", errors="surrogateescape") if broken and text is not None else text
+    if not broken or text is None:
+        return text
+    try:
+        return text.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError:  # an escaped half surrogate besides: no UTF-8 either
+        return text.encode("utf-8", errors="surrogatepass")
 
 
 def missing_column(place: str, column: str, columns: list[str]) -> InputError:

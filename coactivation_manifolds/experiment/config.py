@@ -21,6 +21,9 @@ from coactivation_manifolds.experiment.files import (
     resolve,
 )
 
+LEAST_COSINE = Decimal("0.30")
+"""All pairs of decoder rows from here on are in cosine_edges.parquet, up to ``similarity.max_cosine_edges``."""
+
 __all__ = [
     "CONFIG_FOLDER",
     "Config",
@@ -116,6 +119,11 @@ def check_clustering(name: str, config: Config) -> None:
         raise ConfigError(
             f"{name} asks for edges at Jaccard >= {spec.threshold}, below similarity.jaccard_floor = {floor} of "
             f'experiment "{config["name"]}": raise the threshold, or lower the floor (the counts are then made anew)'
+        )
+    if spec.graph == "cosine" and not spec.matched and spec.threshold < LEAST_COSINE:
+        raise ConfigError(
+            f"{name} asks for pairs at decoder cosine >= {spec.threshold}, but pairs below {LEAST_COSINE} are not all "
+            f"in cosine_edges.parquet: give a threshold of at least {LEAST_COSINE}"
         )
     if spec.needs_cosine and not has_decoder(config):
         raise ConfigError(

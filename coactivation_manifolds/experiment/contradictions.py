@@ -7,6 +7,7 @@ sees all problems at once and none twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from math import prod
 
 from coactivation_manifolds.clustering.spec import brace_choices, expand_braces
@@ -15,6 +16,8 @@ from coactivation_manifolds.experiment.config import check_clustering, n_shards
 from coactivation_manifolds.experiment.files import HARVEST_SECTIONS, Config
 from coactivation_manifolds.experiment.yaml_file import Keys
 
+MAX_DECIMALS = 9
+"""As in cooccurrence/floor.py, which says why; that module is too heavy to import here."""
 MAX_SHARDS = 999_999
 MAX_SWEEP = 1_000
 
@@ -42,6 +45,14 @@ def overlap(keys: Keys, other: Keys) -> bool:
     """Whether one path of keys is the other, or stands inside it."""
     length = min(len(keys), len(other))
     return keys[:length] == other[:length]
+
+
+def decimals(config: Config) -> Iterator[Problem]:
+    """Thresholds that are compared as fractions of whole numbers have at most nine decimals."""
+    for key in ("jaccard_floor", "max_density"):
+        value = config["similarity"][key]
+        if value is not None and Decimal(str(value)) != round(Decimal(str(value)), MAX_DECIMALS):
+            yield ("similarity", key), f"is {value}, with more than {MAX_DECIMALS} decimals: round it"
 
 
 def one_source_of_activations(config: Config) -> Iterator[Problem]:
@@ -122,12 +133,20 @@ def training_recipe(config: Config) -> Iterator[Problem]:
     if planted and planted["ring_share"] + planted["simplex_share"] >= 1:
         yield ("training", "planted", "simplex_share"), "and ring_share together leave no share for the background"
     model, sae = training["model"], training["sae"]
+    if planted and planted["words_per_document"] >= model["context_length"]:
+        yield (
+            ("training", "planted", "words_per_document"),
+            f"is {planted['words_per_document']}, but a context holds training.model.context_length - 1 = "
+            f"{model['context_length'] - 1} words beside its special token: a document must fit",
+        )
     if model["d_model"] % model["n_heads"]:
         yield ("training", "model", "n_heads"), f"must divide training.model.d_model = {model['d_model']}"
     if int(sae["hook"].split(".")[1]) >= model["n_layers"]:
         yield ("training", "sae", "hook"), f"names a block that a model of {model['n_layers']} blocks does not have"
     if sae["architecture"] == "topk" and not isinstance(sae["k"], int):
         yield ("training", "sae", "k"), f"must be a whole number for topk, found {sae['k']}"
+    if sae["k"] > sae["d_sae"]:
+        yield ("training", "sae", "k"), f"is {sae['k']}, more than training.sae.d_sae = {sae['d_sae']}"
     corpus = config.get("corpus")
     if corpus and corpus["context_length"] > model["context_length"]:
         yield (
@@ -213,6 +232,7 @@ CHECKS: tuple[tuple[tuple[Keys, ...], Check], ...] = (
     ((("activations",), ("corpus", "n_tokens"), ("harvest", "tokens_per_shard")), shard_count),
     ((("activations",), ("model", "device_map"), ("harvest", "device"), ("harvest", "gpus_per_job")), device),
     ((("activations",),), token_table),
+    ((("similarity", "jaccard_floor"), ("similarity", "max_density")), decimals),
     (
         (
             ("similarity", "jaccard_floor"),

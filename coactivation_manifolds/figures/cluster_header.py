@@ -78,7 +78,9 @@ def draw_header(
 def fact_lines(view: ClusterView, basis: str) -> list[tuple[str, str]]:
     """The lines under the title, with their colours."""
     record, drawn = view.record, len(view.sample)
-    inside = [f"{record.size:,} latents", f"mean Jaccard {_number(record.mean_jaccard)}"]
+    present = f"{record.n_pairs_present:,} of " if record.n_pairs_present < record.n_pairs else ""
+    pairs = f"{present}{record.n_pairs:,} pair{'' if record.n_pairs == 1 else 's'}"
+    inside = [f"{record.size:,} latents", f"mean Jaccard {_number(record.mean_jaccard)} over {pairs}"]
     inside.append(
         f"mean decoder cosine {_number(record.mean_cosine)}" if record.mean_cosine is not None else "no decoder"
     )
@@ -114,6 +116,8 @@ def verdict(view: ClusterView) -> tuple[str, str]:
     if star:
         return "mostly one member at a time: expect a star", PALETTE[1]
     several = max(2, view.settings["min_active"] + 1)  # min_active members fire on every point
+    if several > view.record.size:
+        return f"all {view.record.size} on every point", INK
     share = view.active_counts[several:].sum() / max(1, view.n_points)
     return f"{several} or more at once on {format_share(share)} of the points", INK
 

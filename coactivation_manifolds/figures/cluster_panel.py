@@ -129,7 +129,7 @@ def known_colourings(view: ClusterView, shown: Callable[[npt.NDArray[np.int64]],
         token = colour_by_kind("token", view.token_ids, shown)
         found.append(token)
         if view.next_token_ids is not None:
-            found.append(colour_by_kind("next token", view.next_token_ids, shown, none="document's end", like=token))
+            found.append(colour_by_kind("next token", view.next_token_ids, shown, none="no next token", like=token))
     if view.positions is not None:
         found.append(colour_by_value("position in document", view.positions))
     return found
@@ -162,6 +162,10 @@ def draw_points(
     style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
     if isinstance(colouring, ValueColouring):
         values = colouring.values[drawn]
+        known = values >= 0
+        if not known.all():
+            panel.scatter(x[~known], y[~known], color=GREY, **style)
+        x, y, values = x[known], y[known], values[known]
         panel.scatter(x, y, c=values, cmap=SEQUENTIAL, vmin=colouring.low, vmax=colouring.high, **style)
         return
     kinds = colouring.of_point[drawn]

@@ -54,7 +54,7 @@ class KindColouring:
 
 @dataclass(frozen=True)
 class ValueColouring:
-    """Points coloured by a number; ``values`` [n points], drawn between ``low`` and ``high``."""
+    """Points coloured by a number; ``values`` [n points], -1 where unknown, drawn between ``low`` and ``high``."""
 
     title: str
     values: Ids
@@ -124,8 +124,12 @@ def _rest(n_others: int, kinds: Ids, of_point: Ids, none: str) -> tuple[Kind, ..
 
 
 def colour_by_value(title: str, values: Ids) -> ValueColouring:
-    """Colour by a number; the scale ends at the 98 % quantile where a long tail would swallow it."""
-    low, high = int(values.min()), int(values.max())
-    tail = int(np.quantile(values, 0.98, method="lower"))
+    """Colour by a number; the scale ends at the 98 % quantile where a long tail would swallow it.
+
+    At least one value is known; -1 stands for an unknown one, which is drawn grey.
+    """
+    known = values[values >= 0]
+    low, high = int(known.min()), int(known.max())
+    tail = int(np.quantile(known, 0.98, method="lower"))
     is_cut = high - low > 2 * max(1, tail - low)
     return ValueColouring(title, values, low, max(tail if is_cut else high, low + 1), is_cut)

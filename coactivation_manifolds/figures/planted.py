@@ -20,6 +20,7 @@ from coactivation_manifolds.figures.style import (
     new_figure,
     save_figure,
 )
+from coactivation_manifolds.geometry.clusters import point_rule
 from coactivation_manifolds.storage import PathLike
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def draw_planted(
     found: Mapping[str, Mapping[str, Any] | None],
     *,
     clustering: str,
-    min_active: int,
+    settings: Mapping[str, Any],
     path: PathLike,
 ) -> None:
     """Draw both planted shapes, one row each.
@@ -50,8 +51,8 @@ def draw_planted(
         ``ring`` and ``simplex``: the best cluster's points and truth, or None where no cluster was found.
     found
         The same keys: the numbers of check.json.
-    clustering, min_active
-        Said on the figure.
+    clustering, settings
+        Said on the figure; ``min_active`` and ``positions``.
     path
         Written: a PNG file.
 
@@ -67,14 +68,14 @@ def draw_planted(
                 continue
             draw(axes[row], view, numbers)
         figure.suptitle(
-            f"What was planted, read from clusters of {clustering}: points are tokens on which at least {min_active} "
-            f"of the cluster's latents fire; at most {MAX_DRAWN:,} drawn",
+            f"What was planted, read from clusters of {clustering}: points are {point_rule(settings)}; "
+            f"at most {MAX_DRAWN:,} drawn",
             x=0.012,
             ha="left",
             color=INK,
         )
         figure.tight_layout(rect=(0, 0, 1, 0.97))
-        save_figure(figure, path, metadata={"clustering": clustering, "min_active": str(min_active)})
+        save_figure(figure, path, metadata={"clustering": clustering, "min_active": str(settings["min_active"])})
 
 
 def _draw_ring(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mapping[str, Any]) -> None:
@@ -119,8 +120,15 @@ def _draw_simplex(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mappin
     _plane(axes[0], view)
     drawn = _sample(len(view.held_out))
     truth = view.beliefs[view.held_out[drawn]]
-    _triangle(axes[1], truth, truth, "true beliefs of the held-out tokens")
-    _triangle(axes[2], view.predicted[drawn], truth, "beliefs read linearly from the cluster\n(held-out documents)")
+    every = view.held_out_beliefs[_sample(len(view.held_out_beliefs))]
+    share = len(view.held_out) / max(1, len(view.held_out_beliefs))
+    _triangle(axes[1], every, every, "true beliefs of all tokens of the process\n(held-out documents)")
+    _triangle(
+        axes[2],
+        view.predicted[drawn],
+        truth,
+        f"beliefs read linearly from the cluster\non its points, {share:.0%} of them",
+    )
     _draw_jaccard(axes[3], view, "ordered by latent")
 
 

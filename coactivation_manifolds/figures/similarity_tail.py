@@ -1,4 +1,7 @@
-"""How rare similar pairs are: the share of all pairs at or above each Jaccard, with the sweep's thresholds marked."""
+"""How rare similar pairs are: the share of all pairs at or above each Jaccard, with the sweep's thresholds marked.
+
+The share is out of the pairs of latents that pass ``similarity.min_firings`` and ``max_density``.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def draw_similarity_tail(tail: pa.Table, *, thresholds: Sequence[float]) -> Figu
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xlabel("Jaccard similarity")
-    panel.set_ylabel("share of all pairs at or above it")
+    panel.set_ylabel("share of the pairs of latents at or above it")
     if not len(jaccard):
         panel.text(0.5, 0.5, "No pair reaches the floor.", ha="center", transform=panel.transAxes, color=MUTED)
         panel.set_xticks([])

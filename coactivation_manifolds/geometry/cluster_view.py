@@ -49,7 +49,7 @@ class ClusterView:
     token_ids, next_token_ids
         Of all points, -1 where there is none; None where the activations come without token ids.
     positions
-        Position in the document of all points; None where unknown.
+        Position in the document of all points, -1 where unknown; None where all are.
     sample
         Indices of the points to draw, ascending; all of them up to ``max_points_drawn``, else a seeded sample.
 

@@ -20,6 +20,7 @@ class ClusterRecord:
     cluster_id: int
     size: int
     members: tuple[int, ...]
+    n_pairs_present: int
     mean_jaccard: float | None
     mean_cosine: float | None
     cosine_best_jaccard: float | None
@@ -29,6 +30,11 @@ class ClusterRecord:
     def name(self) -> str:
         """The cluster's number as in paths: ``0003``."""
         return f"{self.cluster_id:04d}"
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs of members; the mean Jaccard is over the ``n_pairs_present`` of them that are edges."""
+        return self.size * (self.size - 1) // 2
 
 
 def read_clusters(summary_path: PathLike) -> list[ClusterRecord]:

@@ -68,14 +68,7 @@ class Moments:
 
 
 def gather_moments(blocks: Iterable[npt.ArrayLike]) -> Moments:
-    """Moments of a stream of blocks, merged in its order.
-
-    Raises
-    ------
-    ValueError
-        No block.
-
-    """
+    """Moments of a stream of blocks, at least one, merged in its order."""
     return reduce(Moments.merged, (Moments.of(block) for block in blocks))
 
 

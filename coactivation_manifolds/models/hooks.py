@@ -67,6 +67,15 @@ def follow(module: torch.nn.Module, path: str) -> torch.nn.Module | None:
     return found if isinstance(found, torch.nn.Module) else None
 
 
+def has_layer_norm(model: torch.nn.Module) -> bool:
+    """Whether the blocks subtract the mean before they read the residual stream (LayerNorm), or not (RMSNorm).
+
+    TransformerLens centres writing weights only where they do; elsewhere the mean is part of what is read.
+    """
+    _, blocks = text_module(model)
+    return any(isinstance(module, torch.nn.LayerNorm) for module in blocks[0].modules())
+
+
 def find_hook(model: torch.nn.Module, hook_name: str) -> HookPoint:
     """The place that a hook's name means in this model.
 

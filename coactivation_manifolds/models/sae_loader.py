@@ -29,7 +29,10 @@ ARCHITECTURES = ("standard", "jumprelu", "topk", "gated")
 """Those whose latents are a function of one token's input, not negative, with decoder rows as directions."""
 
 STREAM_KEYWORDS = frozenset({"center_unembed", "fold_ln", "fold_value_biases", "n_devices"})
-"""Keywords of TransformerLens that change weights but no tensor at the known hooks, or only where it runs."""
+"""Keywords of TransformerLens that change weights but no tensor of the residual stream, or only where it runs."""
+
+HEADS_HOOK = ".hook_z"
+"""The hook inside attention: before the matrix that writes to the residual stream, after the value biases."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def load_sae(sae: Mapping[str, Any], *, device: str | torch.device = "cpu") -> L
         # sae-lens warns of what is honoured or refused below
         warnings.simplefilter("ignore")
         loaded, normalisation = from_folder(Path(where)) if sae.get("path") is not None else from_table(sae)
+    fold_decoder_norms(loaded)
     loaded = loaded.to(device)
     loaded.eval()
     loaded.requires_grad_(False)
@@ -94,7 +98,7 @@ def load_sae(sae: Mapping[str, Any], *, device: str | torch.device = "cpu") -> L
         d_in=int(loaded.cfg.d_in),
         hook_name=str(hook_name),
         prepend_bos=prepends_bos(metadata, where),
-        centre_input=centres_input(metadata, where),
+        centre_input=centres_input(metadata, str(hook_name), where),
         normalisation=normalisation,
         metadata=metadata,
         stated=stated,
@@ -118,6 +122,16 @@ def from_folder(folder: Path) -> tuple[Any, str]:
         loaded.fold_activation_norm_scaling_factor(scaling_factor(folder))
     check_normalisation(loaded.cfg.normalize_activations, str(folder))
     return loaded, normalisation
+
+
+def fold_decoder_norms(loaded: Any) -> None:
+    """Where an SAE's latents are in units of its decoder's norms (TopK with ``rescale_acts_by_decoder_norm``), make its
+    decoder rows unit vectors: then latents times decoder rows are its reconstruction, as for every other SAE.
+
+    The latents stay as they are: sae-lens multiplies them by the norms in either form.
+    """
+    if getattr(loaded.cfg, "rescale_acts_by_decoder_norm", False):
+        loaded.fold_W_dec_norm()
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -214,8 +228,10 @@ def prepends_bos(metadata: Mapping[str, Any], where: str) -> bool:
     return bool(value)
 
 
-def centres_input(metadata: Mapping[str, Any], where: str) -> bool:
-    """What ``model_from_pretrained_kwargs`` asks of the input.
+def centres_input(metadata: Mapping[str, Any], hook_name: str, where: str) -> bool:
+    """What ``model_from_pretrained_kwargs`` asks of the input at a hook.
+
+    Centred weights write to the residual stream with mean 0; what enters them (``hook_z``) is as it was.
 
     Raises
     ------
@@ -231,7 +247,12 @@ def centres_input(metadata: Mapping[str, Any], where: str) -> bool:
             f"the SAE {where} was trained on a model loaded with {unknown[0]}={keywords[unknown[0]]!r} "
             "(model_from_pretrained_kwargs), which is not known here; without it its input would be another"
         )
-    return centre
+    if hook_name.endswith(HEADS_HOOK) and keywords.get("fold_value_biases"):
+        raise ConfigError(
+            f"the SAE {where} reads {hook_name} of a model loaded with fold_value_biases=True, which takes the value "
+            "biases out of that tensor; this is not known here"
+        )
+    return centre and not hook_name.endswith(HEADS_HOOK)
 
 
 def plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

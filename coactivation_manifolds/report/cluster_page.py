@@ -87,7 +87,7 @@ def page_data(view: ClusterView, names: TokenNames, shown: Ids, *, index: Featur
         "before": contexts.before,
         "here": contexts.here,
         "after": contexts.after,
-        "position": None if view.positions is None else view.positions[shown].tolist(),
+        "position": None if view.positions is None else known_or_null(view.positions[shown]),
         "row": view.points.token_rows[shown].tolist(),
         "members": list(view.record.members),
         "firing": [firing_members(row) for row in activations],
@@ -128,7 +128,7 @@ def page_colourings(view: ClusterView, names: TokenNames) -> list[Colouring]:
 def colouring_data(colouring: Colouring, shown: Ids) -> dict[str, Any]:
     """A colouring of the shown points, for the script."""
     if isinstance(colouring, ValueColouring):
-        values = colouring.values[shown].tolist()
+        values = known_or_null(colouring.values[shown])
         return {
             "title": colouring.title,
             "values": values,
@@ -139,6 +139,11 @@ def colouring_data(colouring: Colouring, shown: Ids) -> dict[str, Any]:
     kinds = [[kind.name, kind.colour, kind.count, kind.marker] for kind in colouring.kinds]
     rest = [[kind.name, kind.colour, kind.count, kind.marker] for kind in colouring.rest]
     return {"title": colouring.title, "kinds": kinds, "rest": rest, "of": colouring.of_point[shown].tolist()}
+
+
+def known_or_null(values: Ids) -> list[int | None]:
+    """Numbers for the script, null for the unknown ones, which are -1 here."""
+    return [value if value >= 0 else None for value in values.tolist()]
 
 
 def firing_members(row: npt.NDArray[np.float64]) -> list[float]:

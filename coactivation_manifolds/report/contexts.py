@@ -73,9 +73,12 @@ def point_contexts(
     token_piece = of_row[place]
     result = Contexts([*pieces, GAP], [], [], [])
     for pieces_here, known, broken in zip(token_piece.tolist(), inside.tolist(), gap.tolist(), strict=True):
-        result.before.append(_join(pieces_here[:before], known[:before], broken[:before], gap_piece))
-        result.here.append(pieces_here[before])
-        result.after.append(_join(pieces_here[before + 1 :], known[before + 1 :], broken[before + 1 :], gap_piece))
+        marked = _mark_gaps(pieces_here, known, broken, gap_piece)
+        result.before.append([piece for pair in marked[:before] for piece in pair])
+        *gap_here, here = marked[before]
+        result.before[-1] += gap_here
+        result.here.append(here)
+        result.after.append([piece for pair in marked[before + 1 :] for piece in pair])
     return result
 
 
@@ -101,10 +104,10 @@ def _pieces(ids: Ids, names: TokenNames) -> tuple[list[str], npt.NDArray[np.int6
     return pieces, of_row.astype(np.int64)
 
 
-def _join(pieces: list[int], known: list[bool], broken: list[bool], gap_piece: int) -> list[int]:
-    """Pieces inside the document, with a mark before each that does not follow its neighbour."""
-    joined: list[int] = []
+def _mark_gaps(pieces: list[int], known: list[bool], broken: list[bool], gap_piece: int) -> list[list[int]]:
+    """For each place its piece, after a mark where it does not follow its neighbour; nothing outside the document."""
+    marked: list[list[int]] = []
     for piece, inside, after_gap in zip(pieces, known, broken, strict=True):
-        if inside:
-            joined += [gap_piece, piece] if after_gap and joined else [piece]
-    return joined
+        begun = any(marked)
+        marked.append(([gap_piece, piece] if after_gap and begun else [piece]) if inside else [])
+    return marked

@@ -16,6 +16,7 @@ from coactivation_manifolds.figures.token_names import TokenNames
 from coactivation_manifolds.geometry.clusters import (
     ALL_ALIKE,
     ClusterRecord,
+    in_size_bounds,
     point_rule,
     read_clusters,
     why_not_drawn,
@@ -94,6 +95,7 @@ def write_report(
         drawn=drawn,
         listed=listed[:MAX_LISTED],
         n_listed=len(listed),
+        on_request=drawn_on_request(listed, settings, config["geometry"]["max_size_on_request"]),
         atlas=os.path.relpath(Path(atlas_folder) / "index.html", report.parent),
         sweep=sweep_rows(sweep, headline=headline, suggested=suggested),
         suggested=suggested,
@@ -108,6 +110,15 @@ def write_report(
     )
     write_text(page, report)
     logger.info("wrote %s: %d clusters drawn, %d listed", report, len(drawn), len(listed))
+
+
+def drawn_on_request(
+    listed: Sequence[ClusterTableRow], settings: Mapping[str, Any], max_size_on_request: int
+) -> str | None:
+    """The name of the first listed cluster that can be asked for by name; None where there is none."""
+    records = (row.record for row in listed)
+    able = (r.name for r in records if r.size <= max_size_on_request and not in_size_bounds(r, settings))
+    return next(able, None)
 
 
 def table_rows(

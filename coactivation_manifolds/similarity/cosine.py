@@ -25,6 +25,7 @@ Decoder = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Ids = npt.NDArray[Any]
 
+COLUMNS_AT_ONCE = 4_096
 CLOSE = 0.30
 """Pairs of at least this cosine all belong to the list of most similar pairs (docs/methods.md)."""
 ENTRIES_PER_BLOCK = 1 << 24
@@ -55,8 +56,18 @@ def row_norms(decoder: Decoder) -> Values:
     norms = np.empty(len(decoder))
     for low in range(0, len(decoder), step):
         rows = decoder[low : low + step].astype(np.float64)
-        norms[low : low + step] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        norms[low : low + step] = np.sqrt(_row_dots(rows, rows))
     return norms
+
+
+def _row_dots(a: Values, b: Values) -> Values:
+    """Dot product of each pair of rows, [pairs]: the same for a row wherever it stands and with however many others.
+
+    einsum sums COLUMNS_AT_ONCE columns in one order; wider rows it cuts in a way that depends on their number.
+    """
+    stretches = range(0, a.shape[1], COLUMNS_AT_ONCE)
+    dots = (np.einsum("ij,ij->i", a[:, s : s + COLUMNS_AT_ONCE], b[:, s : s + COLUMNS_AT_ONCE]) for s in stretches)
+    return sum(dots, np.zeros(len(a)))
 
 
 def decoder_cosine(decoder: Decoder, a: Ids, b: Ids, *, norms: Values | None = None) -> Values:
@@ -83,7 +94,7 @@ def decoder_cosine(decoder: Decoder, a: Ids, b: Ids, *, norms: Values | None = N
     step = max(1, BYTES_PER_GATHER // (16 * max(1, decoder.shape[1])))
     for low in range(0, len(a), step):
         part_a, part_b = a[low : low + step], b[low : low + step]
-        dots = np.einsum("ij,ij->i", decoder[part_a].astype(np.float64), decoder[part_b].astype(np.float64))
+        dots = _row_dots(decoder[part_a].astype(np.float64), decoder[part_b].astype(np.float64))
         length = norms[part_a] * norms[part_b]
         np.divide(dots, length, out=cosine[low : low + step], where=length > 0)
     return np.clip(cosine, -1.0, 1.0)

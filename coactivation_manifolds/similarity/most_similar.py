@@ -1,4 +1,7 @@
-"""The most similar pairs of a stream of product blocks, in bounded memory."""
+"""The most similar pairs of a stream of product blocks, in memory for about as many pairs as are wanted.
+
+Pairs whose products can't be told apart from the last wanted one are all held: many equal decoder rows cost memory.
+"""
 
 from __future__ import annotations
 

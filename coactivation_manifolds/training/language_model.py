@@ -238,7 +238,7 @@ def summarize_losses(
     for name, rows in groups.items():
         if len(rows) == 0:
             continue
-        model_loss, best = float(losses[rows].mean()), float(optimal[rows].mean())
+        model_loss, best = float(np.nanmean(losses[rows])), float(optimal[rows].mean())
         summary[name] = {
             "model": model_loss,
             "optimal": best,

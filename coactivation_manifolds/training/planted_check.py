@@ -63,7 +63,7 @@ def check_planted_truth(
     feature_counts_path: PathLike,
     losses_path: PathLike,
     clustering: str,
-    min_active: int,
+    settings: Mapping[str, Any],
     min_firings: int,
     seed: int,
     check_path: PathLike,
@@ -83,8 +83,8 @@ def check_planted_truth(
         decoder.npy, feature_counts.parquet, model_losses.json.
     clustering
         Name of the clustering, for the record.
-    min_active
-        Members that fire on a token for it to be a point.
+    settings
+        ``min_active``, members that fire on a token for it to be a point, and ``positions``, where in the document.
     min_firings
         Latents that fire less often are not drawn as controls.
     seed
@@ -104,12 +104,13 @@ def check_planted_truth(
     decoder = read_array(decoder_path).astype(np.float64)
     counts = read_table(feature_counts_path, columns=["count"]).column("count").to_numpy()
     tokens = index.tokens(np.arange(index.n_tokens, dtype=np.int64))
+    min_active = settings["min_active"]
     found: dict[str, Any] = {}
     controls: dict[str, Any] = {}
     views: dict[str, Any] = {}
     with one_blas_thread():
         for key, process in PLANTED.items():
-            located = locate_truth(truth, tokens, name=process)
+            located = locate_truth(truth, tokens, name=process, positions=settings["positions"])
             best = best_cluster(located, index, summary, decoder=decoder, min_active=min_active)
             if best is None:
                 found[key], controls[key], views[key] = None, None, None
@@ -128,7 +129,7 @@ def check_planted_truth(
             found[key] = describe(best, located)
             if key == "ring":
                 found[key] |= ring_shape(views[key])
-    draw_planted(views, found, clustering=clustering, min_active=min_active, path=figure_path)
+    draw_planted(views, found, clustering=clustering, settings=settings, path=figure_path)
     losses = read_json(losses_path)["held_out"]
     write_json(assemble(found, controls, summary, losses, clustering=clustering, min_active=min_active), check_path)
 

@@ -44,6 +44,8 @@ class ProcessTruth:
         The exact belief after each of these tokens, float64 [n, 2 or 3].
     even
         Whether the token's document has an even number: these fit, the odd ones score.
+    positions
+        [first, last) position in the document that all this is restricted to; None for all tokens.
 
     """
 
@@ -51,6 +53,7 @@ class ProcessTruth:
     token_rows: npt.NDArray[np.int64]
     beliefs: FloatArray
     even: BoolArray
+    positions: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,9 @@ class Reading:
     choice: float
 
 
-def locate_truth(truth: pa.Table, tokens: pa.Table, *, name: str) -> ProcessTruth:
+def locate_truth(
+    truth: pa.Table, tokens: pa.Table, *, name: str, positions: Sequence[int] | None = None
+) -> ProcessTruth:
     """Find a process's tokens in the index and their exact beliefs.
 
     Parameters
@@ -96,6 +101,8 @@ def locate_truth(truth: pa.Table, tokens: pa.Table, *, name: str) -> ProcessTrut
         All rows of the index, with doc_id and position_in_doc.
     name
         The process.
+    positions
+        [first, last) position in the document (``counting.positions``); tokens elsewhere are left out.
 
     Raises
     ------
@@ -115,10 +122,13 @@ def locate_truth(truth: pa.Table, tokens: pa.Table, *, name: str) -> ProcessTrut
             "delete index/ and activations/ and run the same command again"
         )
     own = np.asarray(truth.column("process").to_numpy(zero_copy_only=False) == name)[row]
+    if positions is not None:
+        position = tokens.column("position_in_doc").to_numpy()
+        own &= (position >= positions[0]) & (position < positions[1])
     token_rows = np.flatnonzero(own)
     beliefs = np.stack([truth.column(column).to_numpy() for column in columns], axis=1)[row[own]]
     doc_id = tokens.column("doc_id").to_numpy()[own]
-    return ProcessTruth(name, token_rows, beliefs, doc_id % 2 == 0)
+    return ProcessTruth(name, token_rows, beliefs, doc_id % 2 == 0, positions)
 
 
 def _keys(table: pa.Table) -> npt.NDArray[np.int64]:
@@ -151,7 +161,7 @@ def read_latents(
         Latents that must fire on a token for it to be a point.
 
     """
-    rows = cluster_points(index, members, min_active=1, positions=None)
+    rows = cluster_points(index, members, min_active=1, positions=truth.positions)
     active = (rows.activations > 0).sum(axis=1)
     is_point = active >= min_active
     own, place = _intersect(truth.token_rows, rows.token_rows)

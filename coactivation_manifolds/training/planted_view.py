@@ -41,6 +41,8 @@ class PlantedView:
         Exact beliefs of the points, NaN for tokens of other processes, float64 [n_points, 2 or 3].
     held_out
         Rows of ``scores`` that are the process's tokens on odd documents, int64 [m].
+    held_out_beliefs
+        Exact beliefs of all tokens of the process on odd documents, points or not, float64 [l, 2 or 3].
     predicted
         Beliefs of those, read linearly from the cluster (fitted on even documents), float64 [m, 2 or 3].
     arrows
@@ -58,6 +60,7 @@ class PlantedView:
     evr: FloatArray
     beliefs: FloatArray
     held_out: npt.NDArray[np.int64]
+    held_out_beliefs: FloatArray
     predicted: FloatArray
     arrows: FloatArray
     jaccard: FloatArray
@@ -69,7 +72,7 @@ def cluster_view(
     truth: ProcessTruth, index: FeatureIndex, members: Sequence[int], *, decoder: FloatArray, min_active: int
 ) -> PlantedView:
     """Gather what the figure shows of a cluster; parameters as ``read_latents``."""
-    rows = cluster_points(index, members, min_active=1, positions=None)
+    rows = cluster_points(index, members, min_active=1, positions=truth.positions)
     activations = np.asarray(rows.activations, dtype=np.float64)
     chosen = (activations > 0).sum(axis=1) >= min_active
     points, token_rows = activations[chosen], rows.token_rows[chosen]
@@ -88,6 +91,7 @@ def cluster_view(
         evr=pca.evr,
         beliefs=beliefs,
         held_out=held_out,
+        held_out_beliefs=truth.beliefs[~truth.even],
         predicted=predict_linear(coordinates[held_out], solution),
         arrows=(decoder_rows @ pca.loadings.T)[order],
         jaccard=_jaccard(activations > 0)[np.ix_(order, order)],

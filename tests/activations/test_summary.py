@@ -30,13 +30,16 @@ def write_shards(folder: Path, rows: TokenRows, cuts: list[int], *, extra: dict[
     return manifests
 
 
-def summarize(manifests: list[Path], folder: Path, description: Path | None = None) -> tuple[Path, Path, Path]:
+def summarize(
+    manifests: list[Path], folder: Path, description: Path | None = None, plan: Path | None = None
+) -> tuple[Path, Path, Path]:
     """Run the stage; its three files."""
     files = (folder / "experiment.json", folder / "shard_stats.parquet", folder / "feature_counts.parquet")
     summarize_activations(
         manifests,
         resolved=RESOLVED,
         description_path=description,
+        plan_path=plan,
         experiment_path=files[0],
         shard_stats_path=files[1],
         feature_counts_path=files[2],
@@ -128,3 +131,25 @@ def test_a_description_of_another_sae_is_refused(tmp_path: Path) -> None:
     write_json({"n_latents": 5}, tmp_path / "sae.json")
     with pytest.raises(ResultsError, match="5 latents, the activations have 4"):
         summarize(manifests, tmp_path / "out", tmp_path / "sae.json")
+
+
+def test_text_that_changed_since_the_harvest_is_told(tmp_path: Path) -> None:
+    manifests = write_shards(tmp_path, rows_from_dense(random_dense(0, n_tokens=30, n_latents=8)), [15])
+    for number, path in enumerate(manifests):
+        content = json.loads(path.read_text())
+        content["fingerprint"] = {"corpus_shard": {"sha256": str(number)}}
+        path.write_text(json.dumps(content))
+    plan = tmp_path / "plan.json"
+    write_json({"shards": [{"sha256": "0"}, {"sha256": "1"}]}, plan)
+    summarize(manifests, tmp_path, plan=plan)
+    write_json({"shards": [{"sha256": "0"}, {"sha256": "2"}]}, plan)
+    with pytest.raises(ResultsError, match=r"1/manifest.json was harvested from other text than corpus/plan.json"):
+        summarize(manifests, tmp_path, plan=plan)
+
+
+def test_shards_of_two_commits_of_a_model_are_told(tmp_path: Path) -> None:
+    manifests = write_shards(tmp_path, rows_from_dense(random_dense(0, n_tokens=30, n_latents=8)), [15])
+    for path, commit in zip(manifests, ("a", "b"), strict=True):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model_commit": commit}))
+    with pytest.raises(ResultsError, match="they differ in model commit"):
+        summarize(manifests, tmp_path)

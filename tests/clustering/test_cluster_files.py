@@ -76,6 +76,15 @@ def test_cosine_components(tmp_path):
     assert members(clusters) == [[1, 2, 3]]
 
 
+@pytest.mark.parametrize(("name", "cut"), [("cosine_components_c0.49", "true"), ("cosine_components_c0.50", "false")])
+def test_a_list_of_pairs_cut_above_the_threshold_is_said(tmp_path, caplog, name, cut):
+    cosine = write_cosine_edges([(1, 2, 0.6), (2, 3, 0.5), (4, 5, 0.495)], tmp_path, metadata={"cut": "true"})
+    made = tmp_path / "c.parquet"
+    cluster_edges(name, edges_path=tmp_path / "none", cosine_edges_path=cosine, clusters_path=made)
+    assert read_table(made).schema.metadata[b"cosine_edges_cut"] == cut.encode()
+    assert ("lacks pairs: similarity.max_cosine_edges cut the list" in caplog.text) == (cut == "true")
+
+
 @pytest.mark.parametrize("name", ["cosine_components_c0.50", "cosine_matched_components_j0.20"])
 def test_cosine_clusterings_without_a_decoder_say_so(tmp_path, name):
     with pytest.raises(ConfigError, match="needs an experiment with a decoder"):

@@ -26,7 +26,7 @@ from coactivation_manifolds.clustering.membership import (
     write_clusters,
 )
 from coactivation_manifolds.clustering.spec import parse_spec
-from coactivation_manifolds.errors import ConfigError, InputError
+from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import COSINE_EDGES, conform
 from coactivation_manifolds.storage import write_table
 
@@ -101,9 +101,10 @@ def test_the_cosine_cap_prunes_above_and_keeps_unknown():
     assert graph.nodes.tolist() == [1, 2, 5, 6, 7, 8]
 
 
-def test_a_cap_without_any_cosine_is_an_error():
-    with pytest.raises(ConfigError, match="give a decoder"):
-        coactivation_graph(edge_table([(1, 2)], [(5, 5, 4)]), parse_spec("components_j0.10_cos0.80"))
+def test_a_cap_prunes_nothing_where_no_cosine_is_known(caplog):
+    graph = coactivation_graph(edge_table([(1, 2)], [(5, 5, 4)]), parse_spec("components_j0.10_cos0.80"))
+    assert graph.n_edges == 1
+    assert "no edge has one: nothing is pruned" in caplog.text
 
 
 @pytest.mark.parametrize("objective", ["cpm", "modularity"])

@@ -47,6 +47,21 @@ def test_a_pair_that_reaches_the_floor_reaches_it_in_a_shard(
     assert set(zip(wanted.a.tolist(), wanted.b.tolist(), strict=True)) <= kept
 
 
+@pytest.mark.parametrize("read", [counts_table, lambda path: list(iter_ranges([path]))])
+def test_a_damaged_page_names_the_file(tmp_path: Path, read) -> None:
+    rng = np.random.default_rng(0)
+    counts = PairCounts(
+        np.arange(5_000, dtype=np.uint32), np.arange(5_000, dtype=np.uint32) + 1, rng.integers(1, 10**6, 5_000)
+    )
+    path = tmp_path / "counts.parquet"
+    write_pair_counts(counts, path, metadata={})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"counts.parquet is damaged"):
+        read(path)
+
+
 @settings(deadline=None, max_examples=60)
 @given(fires=firing_patterns(), seed=st.integers(0, 2**32 - 1), threads=st.integers(1, 3))
 def test_given_pairs_are_counted(fires: np.ndarray, seed: int, threads: int) -> None:

@@ -1,5 +1,6 @@
 """All problems at once, with file, line, key, and what to do."""
 
+import copy
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from workflow_clone import ROOT
 
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.experiment.config import load_experiment
+from coactivation_manifolds.experiment.contradictions import training_recipe
 from coactivation_manifolds.experiment.files import experiment_names, resolve
 from coactivation_manifolds.experiment.validation import find_problems
 
@@ -114,6 +116,13 @@ def test_small_files_are_right(write, folder, text):
         (HARVEST.replace("jsonl, path", "huggingface, name: x, path"), 3, "belongs to local sources"),
         (HARVEST + "harvest: {device: cuda, gpus_per_job: 0}\n", 4, "is 0, but harvest.device is cuda"),
         (HARVEST + "harvest: {tokens_per_shard: 1}\n", 4, "gives 1,000,000 shards, more than 999,999"),
+        (HARVEST + "similarity: {jaccard_floor: 0.0123456789}\n", 4, "with more than 9 decimals"),
+        (HARVEST + "similarity: {max_density: 0.33333333333}\n", 4, "with more than 9 decimals"),
+        (
+            HARVEST + "clustering: {headline: cosine_components_c0.25}\n",
+            4,
+            "pairs below 0.30 are not all in cosine_edges.parquet",
+        ),
         # imports
         (IMPORT + "model: {path: x}\n", 2, "model: contradicts activations"),
         (IMPORT + "training: {recipe: planted}\n", 2, "training: contradicts activations"),
@@ -293,3 +302,24 @@ def test_parsing_is_light_and_quick():
     loaded, seconds = finished.stdout.rsplit(" ", 1)
     assert loaded == "[]"
     assert float(seconds) < 5
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "key", "expected"),
+    [
+        ("planted", {"words_per_document": 64}, "words_per_document", "is 64, but a context holds"),
+        ("planted", {"ring_share": 0.8}, "simplex_share", "leave no share for the background"),
+        ("model", {"n_heads": 5}, "n_heads", "must divide training.model.d_model = 64"),
+        ("model", {"n_layers": 1}, "hook", "names a block that a model of 1 blocks does not have"),
+        ("sae", {"k": 200}, "k", "is 200, more than training.sae.d_sae = 128"),
+        ("sae", {"architecture": "topk"}, "k", "must be a whole number for topk"),
+    ],
+)
+def test_a_recipe_that_can_not_be_trained(section, change, key, expected):
+    config = copy.deepcopy(load_experiment("demo", ROOT / "config"))
+    assert not list(training_recipe(config))
+    config["training"][section] |= change
+    (keys, message), *others = training_recipe(config)
+    assert not others
+    assert keys[-1] == key
+    assert expected in message

@@ -1,5 +1,7 @@
 """The figure of one cluster: what it says, and that it says the same each time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,7 +9,7 @@ from synthetic_clusters import SETTINGS, array_index, make_experiment
 
 from coactivation_manifolds.figures import cluster_panel
 from coactivation_manifolds.figures.cluster_header import active_shares, fact_lines, verdict
-from coactivation_manifolds.figures.cluster_panel import component_pairs, draw_cluster_panel
+from coactivation_manifolds.figures.cluster_panel import component_pairs, draw_cluster_panel, known_colourings
 from coactivation_manifolds.figures.thumbnail import draw_thumbnail
 from coactivation_manifolds.figures.token_names import TokenNames
 from coactivation_manifolds.geometry.cluster_view import draw_sample, look_at_cluster
@@ -35,7 +37,7 @@ def look(made, number, **settings):
 
 def view_of(dense, **settings):
     members = tuple(range(dense.shape[1]))
-    record = ClusterRecord(0, len(members), members, None, None, None, None)
+    record = ClusterRecord(0, len(members), members, 0, None, None, None, None)
     index = array_index(dense, positions=settings.pop("positions", None))
     return look_at_cluster(record, "components_j0.20", index=index, decoder=None, settings=SETTINGS | settings)
 
@@ -69,13 +71,15 @@ def test_what_the_figure_says(made, texts):
     draw_cluster_panel(look(made, 1), made.names, "unused", basis="reconstruction")
     said = texts[0]
     assert "Cluster 0001 of components_j0.20" in said
-    assert "7 latents · mean Jaccard 0.32 · mean decoder cosine 0.12 · found by decoder cosine too" in said
+    assert (
+        "7 latents · mean Jaccard 0.32 over 21 pairs · mean decoder cosine 0.12 · found by decoder cosine too" in said
+    )
     assert (
         "3,400 points (3,000 of them drawn, a random sample with seed 0): "
         "tokens where any of the 7 members fires (min_active 1)"
     ) in said
     assert {"coloured by token", "coloured by next token", "coloured by position in document"} <= said
-    assert {"␣north", "␣east", "members firing at once", "document's end"} <= said
+    assert {"␣north", "␣east", "members firing at once", "no next token"} <= said
     assert sum(text.startswith("PC") for text in said) == 5
 
 
@@ -97,6 +101,26 @@ def test_members_at_once(made):
     ring = look(made, 1, min_active=2)
     assert verdict(ring)[0].startswith("3 or more at once on")
     assert "at least 2 of the 7 members fire (min_active 2)" in fact_lines(ring, "reconstruction")[1][0]
+
+
+def test_where_all_members_fire_on_every_point_nothing_impossible_is_said():
+    pair = view_of(np.random.default_rng(0).random((300, 2)) + 0.5, min_active=2)
+    assert verdict(pair)[0] == "all 2 on every point"
+
+
+def test_a_mean_over_some_of_the_pairs_says_so(made):
+    view = look(made, 1)
+    partly = replace(view, record=replace(view.record, n_pairs_present=9, mean_jaccard=0.31))
+    assert "mean Jaccard 0.31 over 9 of 21 pairs" in fact_lines(partly, "reconstruction")[0][0]
+    fully = replace(view, record=replace(view.record, n_pairs_present=21, mean_jaccard=0.31))
+    assert "mean Jaccard 0.31 over 21 pairs" in fact_lines(fully, "reconstruction")[0][0]
+
+
+def test_unknown_positions_are_grey_and_off_the_scale():
+    dense = np.random.default_rng(0).random((200, 3))
+    view = view_of(dense, positions=[None, *range(7, 206)])
+    colouring = known_colourings(view, lambda ids: [str(i) for i in ids])[-1]
+    assert (colouring.title, colouring.low, colouring.values[0]) == ("position in document", 7, -1)
 
 
 def test_without_tokens_and_positions_the_strongest_member_colours(texts):

@@ -150,3 +150,13 @@ def test_format_version_is_written(tmp_path):
 def test_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert storage.sha256_file(tmp_path / "x").startswith("ba7816bf8f01cfea")
+
+
+def test_a_short_write_of_numpy_is_a_full_disk(tmp_path):
+    with (
+        pytest.raises(StorageError, match="no space left on the disk while writing"),
+        storage.storage_errors(tmp_path / "a"),
+    ):
+        raise OSError("1000000 requested and 12484 written")
+    with pytest.raises(OSError, match="something else"), storage.storage_errors(tmp_path / "a"):
+        raise OSError("something else")

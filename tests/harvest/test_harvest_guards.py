@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -38,6 +39,23 @@ class TestStops:
         with pytest.raises(GuardRailError, match=r"more than harvest\.max_fvu = 0\.5"):
             bench.harvest(out, max_fvu=0.5)
         assert files_of(manifest).items() <= before.items()
+
+    def test_a_lower_bound_holds_for_a_finished_harvest_too(self, bench, out):
+        manifest = bench.harvest(out)
+        manifest.unlink()
+        with pytest.raises(GuardRailError, match=r"more than harvest\.max_fvu = 0\.5"):
+            bench.harvest(out, max_fvu=0.5)
+        assert not manifest.exists()
+
+    def test_another_commit_of_the_model(self, bench, out, monkeypatch):
+        manifest = bench.harvest(out)
+        record = {0: SimpleNamespace(extra={"model_commit": "a" * 40})}
+        activation_pipeline.check_commit(record, "a" * 40, manifest)
+        activation_pipeline.check_commit(record, None, manifest)
+        with pytest.raises(
+            ResultsError, match=r"with commit aaaa.* the hub now gives bbbb.*set model\.revision to aaaa"
+        ):
+            activation_pipeline.check_commit(record, "b" * 40, manifest)
 
     def test_layer_out_of_range(self, bench, out):
         with pytest.raises(ConfigError, match="the model has 3 layers, 0 to 2"):
@@ -160,6 +178,17 @@ class TestWhatIsThereIsKept:
         assert files_of(manifest)["part-00000.parquet"] != before["part-00000.parquet"]
         bench.harvest(out)
         assert files_of(manifest) == before
+
+    def test_another_special_token_in_front_makes_all_parts_anew(self, bench, out):
+        manifest = bench.harvest(out)
+        before = files_of(manifest)
+        plan = out / "corpus" / "plan.json"
+        facts = json.loads(plan.read_text())
+        facts["tokenizer"]["bos_token_id"] = facts["tokenizer"]["bos_token_id"] + 1
+        plan.write_text(json.dumps(facts))
+        bench.harvest(out)
+        after = files_of(manifest)
+        assert all(after[name] != before[name] for name in before)
 
     def test_device_and_totals_are_no_settings(self, bench, out):
         manifest = bench.harvest(out)

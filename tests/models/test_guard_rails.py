@@ -79,6 +79,16 @@ def test_no_latent_fires():
         check(rails(mean_l0=0.0), max_fvu=0.5, hook_name="h")
 
 
+def test_a_handful_of_tokens_stops_nothing(caplog):
+    with caplog.at_level(logging.WARNING):
+        check(rails(fvu=0.9, n_tokens=15), max_fvu=0.5, hook_name="h")
+        check(rails(mean_l0=0.0, n_tokens=2), max_fvu=0.5, hook_name="h")
+    assert "not stopped: the batch has 15 tokens only" in caplog.text
+    assert "not stopped: the batch has 2 tokens only" in caplog.text
+    with pytest.raises(GuardRailError):
+        check(rails(fvu=0.9, n_tokens=16), max_fvu=0.5, hook_name="h")
+
+
 def test_l0_far_from_the_stated_one_is_told(caplog):
     with caplog.at_level(logging.WARNING):
         check(rails(mean_l0=10.0, stated_l0=25.0), max_fvu=0.5, hook_name="h")

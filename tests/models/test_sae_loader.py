@@ -54,6 +54,23 @@ def test_batchtopk_is_saved_as_jumprelu(tmp_path):
     assert latents.values.min() > loaded.sae.threshold.min() > 0
 
 
+def test_topk_in_units_of_the_decoder_s_norms(tmp_path):
+    from sae_lens import SAE
+
+    save_sae(tmp_path, "topk")
+    config = json.loads((tmp_path / "cfg.json").read_text())
+    (tmp_path / "cfg.json").write_text(json.dumps(config | {"rescale_acts_by_decoder_norm": True}))
+    as_saved = SAE.load_from_disk(tmp_path, device="cpu")
+    loaded = load_sae({"path": str(tmp_path)})
+    x = inputs()
+    with torch.no_grad():
+        latents, output = as_saved.encode(x), as_saved.decode(as_saved.encode(x))
+    torch.testing.assert_close(dense(encode(x, loaded)), latents)
+    # latents times the decoder rows that geometry reads are the SAE's own reconstruction
+    torch.testing.assert_close(dense(encode(x, loaded)) @ loaded.sae.W_dec + loaded.sae.b_dec, output)
+    torch.testing.assert_close(loaded.sae.W_dec.norm(dim=1), torch.ones(N_LATENTS))
+
+
 class TestFixedFactor:
     def test_is_folded_in_from_the_file_beside_it(self, tmp_path):
         save_sae(tmp_path, normalize="expected_average_only_in")
@@ -107,6 +124,21 @@ class TestMetadata:
             tmp_path / "b", model_from_pretrained_kwargs={"center_writing_weights": False, "fold_ln": True}
         )
         assert not load_sae({"path": str(folder)}).centre_input
+
+    def test_what_enters_the_writing_weights_is_not_centred(self, tmp_path):
+        folder = save_sae(
+            tmp_path / "a",
+            hook_name="blocks.1.attn.hook_z",
+            model_from_pretrained_kwargs={"center_writing_weights": True},
+        )
+        assert not load_sae({"path": str(folder)}).centre_input
+        folder = save_sae(
+            tmp_path / "b",
+            hook_name="blocks.1.attn.hook_z",
+            model_from_pretrained_kwargs={"fold_value_biases": True},
+        )
+        with pytest.raises(ConfigError, match="takes the value biases out of that tensor"):
+            load_sae({"path": str(folder)})
 
     def test_unknown_keyword_stops(self, tmp_path):
         folder = save_sae(tmp_path, model_from_pretrained_kwargs={"refactor_factored_attn_matrices": True})

@@ -147,7 +147,7 @@ def test_contexts_keep_to_the_document_and_mark_gaps():
         np.ones((12, 1)), token_ids=ids, words_per_doc=6, positions=[0, 1, 2, 3, 4, 5, 0, 1, 4, 5, 6, 7]
     )
     names = TokenNames(schemas.conform({"token_id": ids, "text": [f" w{i}" for i in ids]}, schemas.VOCAB))
-    found = point_contexts(index, names, np.array([0, 5, 6, 9]), before=3, after=2)
+    found = point_contexts(index, names, np.array([0, 5, 6, 7, 8, 9]), before=3, after=2)
     text = [
         ("".join(found.pieces[i] for i in before), found.pieces[here], "".join(found.pieces[i] for i in after))
         for before, here, after in zip(found.before, found.here, found.after, strict=True)
@@ -156,6 +156,8 @@ def test_contexts_keep_to_the_document_and_mark_gaps():
         ("", " w0", " w1 w2"),
         (" w2 w3 w4", " w5", ""),
         ("", " w6", f" w7{GAP} w8"),
+        (" w6", " w7", f"{GAP} w8 w9"),
+        (f" w6 w7{GAP}", " w8", " w9 w10"),
         (f" w6 w7{GAP} w8", " w9", " w10 w11"),
     ]
 
@@ -304,7 +306,11 @@ def test_report_of_a_harvest_with_planted_truth(made, atlas, tmp_path):
 def test_report_of_an_import_without_clusters(made, tmp_path):
     write_summary(tmp_path / "none.parquet", [])
     page = report(made, tmp_path / "no-atlas", tmp_path / "r", imported=True, summary_path=tmp_path / "none.parquet")
-    for words in ("No cluster of this clustering can be drawn: it has none", "Not compared", "imported"):
+    for words in (
+        "No cluster of this clustering can be drawn: it has none",
+        "There is no cluster to compare",
+        "imported",
+    ):
         assert words in page.text, words
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import COSINE_EDGES, COSINE_NEIGHBORS
-from coactivation_manifolds.similarity.cosine import decoder_cosine, find_cosine_neighbors, similar_rows
+from coactivation_manifolds.similarity.cosine import decoder_cosine, find_cosine_neighbors, row_norms, similar_rows
 from coactivation_manifolds.storage import read_table
 
 
@@ -147,3 +147,12 @@ def test_bad_decoders_are_told(tmp_path: Path) -> None:
         find(np.ones(4, np.float32))
     with pytest.raises(InputError, match="n_latents, d_model"):
         find(np.ones((2, 2), np.int64))
+
+
+def test_a_wide_pair_s_cosine_does_not_depend_on_the_others():
+    decoder = np.random.default_rng(0).standard_normal((40, 9_001)).astype(np.float32)
+    a, b = np.triu_indices(40, 1)
+    together = decoder_cosine(decoder, a, b)
+    alone = [decoder_cosine(decoder, a[i : i + 1], b[i : i + 1])[0] for i in range(len(a))]
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(row_norms(decoder), [row_norms(row[None])[0] for row in decoder])

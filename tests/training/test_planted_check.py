@@ -81,7 +81,7 @@ def check(run, folder, summary, *, truth=None, seed=0):
         feature_counts_path=folder / "counts.parquet",
         losses_path=folder / "losses.json",
         clustering="components_j0.25",
-        min_active=2,
+        settings={"min_active": 2, "positions": None},
         min_firings=20,
         seed=seed,
         check_path=folder / "check.json",
@@ -229,3 +229,18 @@ def test_lines_for_numbers_that_are_not_known():
     found = {"ring": {"cluster_id": 3, "size": 2, "r2": None, "purity": 1.0, "coverage": 0.01}, "simplex": None}
     lines = summary_lines(found, None, 4, clustering="components_j0.25")
     assert lines[0].startswith("the planted ring: cluster 0003, 2 latents, R2 unknown")
+
+
+def test_a_window_of_positions_holds_for_tokens_and_points(run):
+    tokens = all_tokens(run.index)
+    everywhere = locate_truth(run.truth, tokens, name="wind")
+    truth = locate_truth(run.truth, tokens, name="wind", positions=[3, 9])
+    position = tokens.column("position_in_doc").to_numpy()
+    expected = [row for row in everywhere.token_rows if 3 <= position[row] < 9]
+    assert truth.token_rows.tolist() == expected
+    reading = read_latents(truth, run.index, RING, decoder=run.decoder, min_active=2)
+    firing = (run.index.dense[:, RING] > 0).sum(axis=1) >= 2
+    assert reading.n_points == int((firing & (position >= 3) & (position < 9)).sum())
+    view = cluster_view(truth, run.index, RING, decoder=np.eye(30)[:, :12], min_active=2)
+    assert len(view.scores) == reading.n_points
+    assert len(view.held_out_beliefs) == int((~truth.even).sum())

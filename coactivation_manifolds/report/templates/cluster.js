@@ -43,7 +43,7 @@
   }
   function colourOf(i) {
     const colouring = data.colourings[state.colour];
-    if (colouring.values) return ramp((colouring.values[i] - colouring.low) / (colouring.high - colouring.low));
+    if (colouring.values) return colouring.values[i] === null ? "#b8bcc2" : ramp((colouring.values[i] - colouring.low) / (colouring.high - colouring.low));
     const kind = colouring.of[i];
     return kind < 0 ? "#b8bcc2" : colouring.kinds[kind][1];
   }
@@ -186,7 +186,7 @@
     const firing = [];
     for (let j = 0; j < data.firing[i].length; j += 2) firing.push(data.members[data.firing[i][j]] + ": " + data.firing[i][j + 1]);
     const more = data.n_active[i] - firing.length;
-    const where = (data.position ? "position " + data.position[i].toLocaleString("en") + " · " : "") + "token row " + data.row[i].toLocaleString("en");
+    const where = (data.position && data.position[i] !== null ? "position " + data.position[i].toLocaleString("en") + " · " : "") + "token row " + data.row[i].toLocaleString("en");
     tip.replaceChildren(context, line("firing: " + firing.join(", ") + (more > 0 ? " and " + more + " more" : "")), line(where, "muted"));
     tip.hidden = false;
     tip.style.left = Math.max(0, Math.min(x + 14, side - tip.offsetWidth)) + "px";
