@@ -144,3 +144,13 @@ def run(make_clone) -> tuple[Clone, str]:
 def test_one_clear_line(run, case):
     clone, output = run
     check_case(clone, case, output)
+
+
+def test_a_corpus_that_was_changed_is_harvested_anew(run):
+    clone, _ = run
+    target = f"results/good/{MANIFEST}"
+    with (clone / "in/good.jsonl").open("a") as handle:
+        handle.write('{"text": "one more document"}\n')
+    plan = clone.snakemake("-n", target).stdout
+    assert "rule plan_corpus" in plan
+    assert "rule harvest_shard" in plan

@@ -68,6 +68,9 @@ TARGETS = {
     "results/smal/report.html": ('there is no experiment "smal" (did you mean "small"?)',),
     "results/small/clusters/components_j0.3/clusters.parquet": ('nearest legal name: "components_j0.30"',),
     "results/small/clusters/components_j0.01/clusters.parquet": ("below similarity.jaccard_floor = 0.02",),
+    "./results/small/clusters/components_j0.02/../components_j0.01/clusters.parquet": (
+        "below similarity.jaccard_floor = 0.02",
+    ),
     "results/small/geometry/components_j0.30/cluster=3/pca.png": ('must be written "0003"',),
 }
 

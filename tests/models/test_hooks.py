@@ -5,7 +5,7 @@ import torch
 from tiny_models import D_MODEL, N_LAYERS
 
 from coactivation_manifolds.errors import ConfigError
-from coactivation_manifolds.models.hooks import find_hook, run_to_hook, text_module
+from coactivation_manifolds.models.hooks import find_hook, has_layer_norm, run_to_hook, text_module
 from coactivation_manifolds.models.model_loader import LoadedModel
 
 KINDS = ("gpt2", "gemma2", "gemma3_text", "gemma3", "llama")
@@ -91,6 +91,11 @@ class TestEveryArchitecture:
 def test_unknown_form(load, name):
     with pytest.raises(ConfigError, match=rf'the hook "{name}", a form that is not known here; known are blocks'):
         find_hook(load("gpt2").model, name)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("gpt2", True), ("gemma2", False), ("gemma3", False), ("llama", False)])
+def test_which_models_subtract_the_mean_before_they_read(load, kind, expected):
+    assert has_layer_norm(load(kind).model) == expected
 
 
 def test_unknown_layouts():
