@@ -192,10 +192,12 @@ def with_mean_bias(sae: TrainingSAE[Any], vectors: torch.Tensor) -> None:
 
 
 def vector_batches(vectors: torch.Tensor, batch_size: int, *, seed: int) -> Iterator[torch.Tensor]:
-    """Shuffled batches of vectors without end."""
+    """Shuffled batches of vectors without end; every 500th is told in the log."""
     import torch
 
-    for rows in shuffled_batches(len(vectors), batch_size, seed=[seed, SAE_STREAM]):
+    for number, rows in enumerate(shuffled_batches(len(vectors), batch_size, seed=[seed, SAE_STREAM]), start=1):
+        if number % 500 == 0:
+            log.info("batch %d", number)
         yield vectors[torch.from_numpy(rows)]
 
 
