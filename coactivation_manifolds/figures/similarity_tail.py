@@ -75,7 +75,7 @@ def draw_similarity_tail(tail: pa.Table, *, thresholds: Sequence[float]) -> Figu
         panel.set_xticks([])
         panel.set_yticks([])
         return figure
-    panel.plot(jaccard, share, color=PALETTE[0], drawstyle="steps-pre")
+    panel.plot(jaccard, share, color=PALETTE[0])
     left = min(float(jaccard[0]), *thresholds) if thresholds else float(jaccard[0])
     panel.set_xlim(left / 1.08, 1.06)
     ticks = [t for t in JACCARD_TICKS if left / 1.08 <= t]

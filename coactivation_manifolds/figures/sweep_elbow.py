@@ -189,6 +189,7 @@ def _draw_panel(panel: Axes, lines: Sequence[Line], key: str) -> None:
             ha="right",
             fontsize=SMALL,
             color=MUTED,
+            annotation_clip=True,
         )
 
 

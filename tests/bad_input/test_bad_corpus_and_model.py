@@ -151,8 +151,8 @@ def test_a_corpus_that_was_changed_is_harvested_anew(run):
     target = f"results/good/{MANIFEST}"
     with (clone / "in/good.jsonl").open("a") as handle:
         handle.write('{"text": "one more document"}\n')
-    # the harvest's input from the plan is ancient, so that more tokens leave finished shards alone; Snakemake then looks
-    # at the harvest's other inputs only where the plan is not made anew in the same run
+    # The plan is an ancient input of the harvest, so that more tokens leave finished shards alone; Snakemake then looks
+    # at the harvest's other inputs only where the plan is not made anew in the same run.
     assert "rule plan_corpus" in clone.snakemake("-n", target).stdout
     clone.snakemake("results/good/corpus/plan.json")
     assert "rule harvest_shard" in clone.snakemake("-n", target).stdout
