@@ -17,7 +17,7 @@ from coactivation_manifolds.geometry.pca import ACTIVATIONS, RECONSTRUCTION
 
 LINE = 0.175
 MARGIN = 0.16
-FACTS = 1.25
+FACTS = 1.43
 MEMBER_WIDTH = 1.6
 HISTOGRAM = 2.5
 MAX_LISTED = 60
@@ -92,8 +92,8 @@ def fact_lines(view: ClusterView, basis: str) -> list[tuple[str, str]]:
         else "all drawn"
     )
     rule = f"{point_rule(view.settings, record.size)} (min_active {view.settings['min_active']})"
-    points = f"{view.n_points:,} points ({sample}): {rule}"
-    return [(" · ".join(inside), INK), (points, INK), (BASES[basis], MUTED)]
+    points = f"{view.n_points:,} points, {sample}"
+    return [(" · ".join(inside), INK), (points, INK), (f"points: {rule}", INK), (BASES[basis], MUTED)]
 
 
 def active_shares(view: ClusterView) -> tuple[list[str], list[float]]:

@@ -62,9 +62,9 @@ def write_cluster_page(view: ClusterView, names: TokenNames, path: PathLike, *, 
 
 def cluster_page(view: ClusterView, names: TokenNames, shown: Ids, *, index: FeatureIndex) -> str:
     """The page as text, with these points (places among all points, ascending)."""
-    facts = [text for text, _ in fact_lines(view, view.basis)[:2]]
+    facts = [text for text, _ in fact_lines(view, view.basis)[:3]]
     if len(shown) < len(view.sample):
-        facts.append(f"This page holds {len(shown):,} of them, a random sample, to stay below 1 MB.")
+        facts.insert(2, f"This page holds {len(shown):,} of them, a random sample, to stay below 1 MB.")
     labels, shares = active_shares(view)
     return render(
         "cluster.html",
