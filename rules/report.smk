@@ -29,9 +29,9 @@ rule check_planted_truth:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        version=[
-            ALGORITHM_VERSION[stage] for stage in ("report", "figures", "geometry")
-        ],
+        version=ALGORITHM_VERSION["report"],
+        figures_version=ALGORITHM_VERSION["figures"],
+        geometry_version=ALGORITHM_VERSION["geometry"],
         clustering=setting("clustering.headline"),
         settings=derived(experiment_config.geometry_settings),
         min_firings=setting("similarity.min_firings"),
