@@ -8,9 +8,18 @@ Data walks one way, one stage a file: training (demo only) -> harvest or import 
 clustering -> geometry -> report.
 """
 
+import os
+import sys
+
 from snakemake.utils import min_version
 
 min_version("9.20")
+
+# The library of this clone, in this process and in every job, whichever environment the job runs in.
+sys.path.insert(0, str(workflow.basedir))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    path for path in (str(workflow.basedir), os.environ.get("PYTHONPATH")) if path
+)
 
 
 configfile: "config/config.yaml"

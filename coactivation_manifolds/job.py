@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from coactivation_manifolds.errors import CoactivationError, StorageError
+from coactivation_manifolds.provenance import write_provenance
 from coactivation_manifolds.storage import is_disk_full
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -77,7 +79,8 @@ def about_the_machine(error: BaseException) -> str | None:
 
 @contextmanager
 def job(log: str | os.PathLike[str]) -> Iterator[logging.Logger]:
-    """Run one job: log to the file and to stderr; end on our own errors with one line and exit status 1.
+    """Run one job: log to the file and to stderr; end on our own errors with one line and exit status 1, and after
+    success record in ``provenance/`` when, where and with what it ran.
 
     Parameters
     ----------
@@ -99,10 +102,12 @@ def job(log: str | os.PathLike[str]) -> Iterator[logging.Logger]:
     terminal.setLevel(logging.WARNING)
     handlers: list[logging.Handler] = [terminal]
     logger.addHandler(terminal)
+    started = datetime.now(UTC)
     try:
         handlers.append(open_log(Path(log)))
         logger.addHandler(handlers[-1])
         yield logger
+        write_provenance(log, started=started)
     except CoactivationError as error:
         logger.error("error: %s", " ".join(str(error).split()))
         sys.exit(1)

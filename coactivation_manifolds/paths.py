@@ -79,6 +79,7 @@ PLANTED_TRUTH = f"{ROOT}/trained/truth.parquet"
 PLANTED_CHECK = f"{ROOT}/planted/check.json"
 PLANTED_FIGURE = f"{ROOT}/planted/planted.png"
 REPORT = f"{ROOT}/report.html"
+PROVENANCE = f"{ROOT}/provenance"
 
 
 def fill(template: str, **wildcards: str | int) -> Path:

@@ -74,7 +74,14 @@ rule draw_atlas:
         vocab=if_tokens(paths.VOCAB),
         latent_tokens=if_tokens(paths.LATENT_TOKENS),
     output:
-        atlas=directory(paths.ATLAS),
+        atlas=report(
+            directory(paths.ATLAS),
+            patterns=["cluster={cluster}/pca.png"],
+            caption="../docs/captions/cluster_pca.rst",
+            category="Clusters",
+            subcategory="{clustering}",
+            labels={"cluster": "{cluster}", "basis": "reconstruction"},
+        ),
     log:
         "logs/{experiment}/draw_atlas/{clustering}.log",
     benchmark:

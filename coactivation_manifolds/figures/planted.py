@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from coactivation_manifolds.figures.style import (
     GREY,
@@ -33,6 +32,8 @@ DRAWING_SEED = 0
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 CORNER_COLOURS = (PALETTE[1], PALETTE[2], PALETTE[0])
 POINT_AREA = 3.0
+CYCLE = LinearSegmentedColormap.from_list("angle", [PALETTE[place] for place in (0, 2, 3, 1, 4, 0)])
+"""Colours of an angle: five of the colour-blind safe palette in a circle."""
 
 
 def draw_planted(
@@ -82,7 +83,7 @@ def _draw_ring(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mapping[s
     shown = _sample(len(view.scores))
     own = ~np.isnan(view.beliefs[:, 0])
     angle = np.arctan2(view.beliefs[:, 1], view.beliefs[:, 0])
-    colours = matplotlib.colormaps["hsv"]((angle + np.pi) / (2 * np.pi))
+    colours = CYCLE((angle + np.pi) / (2 * np.pi))
     colours[~own] = (*to_rgb(GREY), 1.0)
     _scatter(axes[0], view.scores[shown], colours[shown])
     axes[0].set_title(f"{_title(numbers)}\ncolour: true angle; grey: other processes")
@@ -107,7 +108,7 @@ def _draw_ring(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mapping[s
     axes[3].set_xticks([-180, -90, 0, 90, 180])
     axes[3].set_xlabel("true angle, degrees")
     axes[3].set_title("mean activation against the true angle\n(all tokens of the process)")
-    axes[3].legend(title="latent", ncols=2)
+    axes[3].legend(title="latent", loc="upper left", bbox_to_anchor=(1.0, 1.02))
 
 
 def _draw_simplex(axes: np.ndarray[Any, Any], view: PlantedView, numbers: Mapping[str, Any]) -> None:

@@ -21,8 +21,9 @@ from coactivation_manifolds.geometry.clusters import (
     read_clusters,
     why_not_drawn,
 )
+from coactivation_manifolds.provenance import versions
 from coactivation_manifolds.report.cluster_rows import ClusterTableRow, member_tokens, plane_share
-from coactivation_manifolds.report.reproduce import command, config_text, versions
+from coactivation_manifolds.report.reproduce import command, config_text
 from coactivation_manifolds.report.templates import image_data, render
 from coactivation_manifolds.storage import PathLike, read_json, read_table, write_text
 

@@ -50,7 +50,14 @@ def job_table(output: str) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("name", "shards"),
-    [("gemma-2-2b_layer12_65k", 4), ("gpt2-small_layer7", 20), ("gemma-3-27b_layer31_65k", 20), ("demo", 3)],
+    [
+        ("gemma-2-2b_layer12_65k", 4),
+        ("gpt2-small_layer7", 20),
+        ("gemma-3-27b_layer31_65k", 20),
+        ("demo", 3),
+        ("demo_mess3", 3),
+        ("pydocs", 4),
+    ],
 )
 def test_one_job_a_shard(clone, tmp_path, name, shards):
     output = plan(clone.folder, f"results/{name}/report.html", poison=tmp_path)
@@ -58,7 +65,7 @@ def test_one_job_a_shard(clone, tmp_path, name, shards):
     assert jobs["harvest_shard"] == jobs["count_shard"] == jobs["recount_shard"] == shards
     assert jobs["write_report"] == jobs["plan_corpus"] == jobs["reduce_counts"] == 1
     gpus = {int(count) for count in re.findall(r"gpu=(\d+)", output)}
-    assert gpus == {{"demo": 0, "gemma-3-27b_layer31_65k": 2}.get(name, 1)}
+    assert gpus == {{"demo": 0, "demo_mess3": 0, "pydocs": 0, "gemma-3-27b_layer31_65k": 2}.get(name, 1)}
     assert not (clone / "results").exists()
     outputs = set(re.findall(r"results/[^\s,]+", " ".join(re.findall(r"^ +output: (.*)$", output, flags=re.MULTILINE))))
     config = load_experiment(name, clone / "config")
@@ -79,6 +86,14 @@ def expected_names(config) -> set[str]:
     """What inspect looks for, as the plan writes it: the atlas is declared as a folder, token shards not at all."""
     names = {str(path) for files in expected_files(config).values() for path in files}
     return {name.removesuffix("/index.html") for name in names if "/corpus/shard=" not in name}
+
+
+def test_one_figure_on_slurm(clone, tmp_path):
+    figure = "results/demo/geometry/components_j0.30/cluster=0001/pca.png"
+    jobs = job_table(plan(clone.folder, "--profile", "slurm", "--", figure, poison=tmp_path))
+    assert jobs["plot_cluster_pca"] == 1
+    assert jobs["harvest_shard"] == 3
+    assert not {"write_report", "draw_atlas", "summarize_sweep"} & set(jobs)
 
 
 def test_several_experiments_in_one_plan(clone, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.job import job
+from coactivation_manifolds.storage import read_json
 
 
 def test_messages_go_to_the_log_and_warnings_to_the_terminal(tmp_path, capsys):
@@ -84,3 +85,17 @@ def test_a_log_on_a_full_disk_drops_lines_without_a_traceback(tmp_path, capsys):
         logger.info("lost")
         logger.warning("seen")
     assert capsys.readouterr().err == "seen\n"
+
+
+def test_a_job_of_the_workflow_leaves_its_record(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with job("logs/mine/count_shard/000003.log"):
+        pass
+    record = read_json("results/mine/provenance/count_shard.000003.json")
+    assert record["seconds"] >= 0
+    assert {"host", "platform", "cpus", "gpus", "workflow_commit", "versions"} <= set(record)
+    with pytest.raises(SystemExit), job("logs/mine/count_shard/000004.log"):
+        raise InputError("x")
+    with job("elsewhere.log"):
+        pass
+    assert [path.name for path in sorted(tmp_path.rglob("*.json"))] == ["count_shard.000003.json"]

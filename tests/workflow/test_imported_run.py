@@ -44,6 +44,22 @@ def test_report_and_figures_are_there(finished):
     assert len(drawn) >= 5
 
 
+def test_every_job_left_a_record_of_when_and_where(finished):
+    records = {path.stem for path in (finished / "results/small/provenance").glob("*.json")}
+    assert {"import_activations", "count_shard.000002", "cluster_edges.components_j0.30", "write_report"} <= records
+    record = json.loads((finished / "results/small/provenance/count_shard.000000.json").read_text())
+    assert record["started"] <= record["ended"]
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["gpus"] == []
+
+
+def test_snakemake_s_own_report_holds_the_figures(finished):
+    finished.snakemake("--report", "snakemake.html", "--", "results/small/report.html")
+    page = (finished / "snakemake.html").read_text(encoding="utf-8")
+    for name in ("elbow.png", "tail.png", "cluster=0000/pca.png"):
+        assert name in page, name
+
+
 def test_the_planted_groups_are_found(finished):
     table = pq.read_table(finished / "results/small/clusters/components_j0.30/clusters_summary.parquet")
     found = {tuple(members) for members in table["members"].to_pylist()}

@@ -1,0 +1,113 @@
+"""What may differ between equal results: when and where a job ran, on what device, with which versions.
+
+Kept beside the results, in ``results/{experiment}/provenance/``, and read by nothing, so that it can never decide
+whether a job runs again.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
+from coactivation_manifolds.paths import PROVENANCE
+from coactivation_manifolds.storage import write_json
+
+PACKAGE = "coactivation-manifolds"
+LOGS = "logs"
+
+
+def provenance_file(log: str | os.PathLike[str]) -> Path | None:
+    """Where the record of the job with this log belongs.
+
+    ``logs/demo/harvest_shard/000003.log`` gives ``results/demo/provenance/harvest_shard.000003.json``; None for a log
+    that is not the workflow's, ``logs/{experiment}/...`` below the working directory.
+    """
+    parts = Path(log).with_suffix("").parts
+    if len(parts) < 3 or parts[0] != LOGS:
+        return None
+    return Path(PROVENANCE.format(experiment=parts[1])) / f"{'.'.join(parts[2:])}.json"
+
+
+def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
+    """Record a job that has ended well; nothing for a log that is not the workflow's.
+
+    Parameters
+    ----------
+    log
+        The job's log file.
+    started
+        When it began, with its time zone.
+
+    """
+    file = provenance_file(log)
+    if file is None:
+        return
+    ended = datetime.now(UTC)
+    record = {
+        "started": started.astimezone(UTC).isoformat(timespec="seconds"),
+        "ended": ended.isoformat(timespec="seconds"),
+        "seconds": round((ended - started).total_seconds(), 3),
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpus": gpu_names(),
+        "workflow_commit": workflow_commit(),
+        "versions": dict(versions()),
+    }
+    write_json(record, file)
+
+
+def gpu_names() -> list[str]:
+    """The GPUs that this process has used; PyTorch is not imported for it."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return []
+    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+
+
+def workflow_commit() -> str | None:
+    """The commit that the workflow's files are at, with ``+`` where they were changed since; None outside git."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def versions() -> list[tuple[str, str]]:
+    """Python, this package with its algorithm versions, and the packages that it needs at run time."""
+    stages = ", ".join(f"{stage} {number}" for stage, number in ALGORITHM_VERSION.items())
+    found = [("Python", platform.python_version()), (PACKAGE, _version(PACKAGE)), ("algorithm versions", stages)]
+    return [*found, *((name, _version(name)) for name in required_packages())]
+
+
+def required_packages() -> list[str]:
+    """Names of the packages that this one requires, without its extras."""
+    try:
+        requirements = metadata.requires(PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [re.split(r"[^A-Za-z0-9._-]", text)[0] for text in requirements if "extra ==" not in text]
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
