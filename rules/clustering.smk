@@ -20,7 +20,7 @@ rule cluster_edges:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=memory_for_tables(8000),
         runtime=minutes(120),
     params:
         version=ALGORITHM_VERSION["clustering"],
@@ -40,7 +40,7 @@ rule sweep_cosine:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=memory_for_tables(8000),
         runtime=minutes(120),
     params:
         version=ALGORITHM_VERSION["clustering"],
@@ -66,7 +66,7 @@ rule summarize_clusters:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=memory_for_tables(8000),
         runtime=minutes(120),
     params:
         version=ALGORITHM_VERSION["clustering"],
@@ -88,7 +88,7 @@ rule summarize_sweep:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=memory_for_tables(8000),
         runtime=minutes(60),
     params:
         version=ALGORITHM_VERSION["clustering"],

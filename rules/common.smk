@@ -161,6 +161,13 @@ def memory(megabytes):
     return lambda wildcards, attempt: megabytes * attempt
 
 
+def memory_for_tables(megabytes):
+    """mem_mb for a job that holds its input tables in memory: ten times their size on disk, compressed, beside a base."""
+    return lambda wildcards, input, attempt: int(
+        (megabytes + 10 * input.size_mb) * attempt
+    )
+
+
 def minutes(count):
     """runtime in minutes that grows with each attempt."""
     return lambda wildcards, attempt: count * attempt

@@ -24,7 +24,7 @@ rule reduce_counts:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(8000),
+        mem_mb=memory_for_tables(8000),
         runtime=minutes(120),
     params:
         version=ALGORITHM_VERSION["similarity"],
@@ -52,7 +52,7 @@ rule plot_similarity_tail:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory_for_tables(2000),
         runtime=minutes(10),
     params:
         version=ALGORITHM_VERSION["figures"],
