@@ -17,8 +17,9 @@ min_version("9.20")
 
 # The library of this clone, in this process and in every job, whichever environment the job runs in.
 sys.path.insert(0, str(workflow.basedir))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    path for path in (str(workflow.basedir), os.environ.get("PYTHONPATH")) if path
+before = dict(os.environ).get("PYTHONPATH")
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(filter(None, (str(workflow.basedir), before)))
 )
 
 
