@@ -20,11 +20,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.activations.token_rows import TokenRows, feature_id_dtype
-from coactivation_manifolds.cooccurrence.compiled import compiled
 
 Array = npt.NDArray[Any]
 
@@ -202,7 +202,7 @@ def _document(workload: Workload, sources: Sources, number: int, *, first_token:
     )
 
 
-@compiled
+@numba.njit  # no cache on disk: it would hold the name that this module was imported by
 def _fire(events, drawn, chance, starts, members, strength, last_token):  # type: ignore[no-untyped-def]
     """The latents of each token, ascending, from its events; a source drawn twice on a token fires once."""
     ids = np.empty(len(chance), np.int64)
