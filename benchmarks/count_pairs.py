@@ -148,7 +148,7 @@ def measure_scaling(arguments: argparse.Namespace) -> dict[str, Any]:
     longest = arguments.tokens or max(SCALING_TOKENS)
     workload, offsets, ids = made(longest)
     points = []
-    for n_tokens in [n for n in SCALING_TOKENS if n <= longest]:
+    for n_tokens in [n for n in SCALING_TOKENS if n <= longest] or [longest]:
         part, part_ids = offsets[: n_tokens + 1], ids[: offsets[n_tokens]]
         tools = {
             f"{threads}{', pruned' if prune else ''}": ours(part, part_ids, workload, threads, prune=prune)
