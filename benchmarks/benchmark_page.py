@@ -113,10 +113,10 @@ def ceiling_table(part: dict[str, Any]) -> str:
         lines.append(f"| {name} | {shown(times)} | {rates[name] / 1e9:.2f}e9 | {rates[name] / top:.2f} |")
     one, *_, many = sorted({name.rsplit(", ", 1)[1] for name in rates})
     gains = [
-        f"{name} {ratio(part['seconds'][f'{name}, {one}'], part['seconds'][f'{name}, {many}']):.2f}"
+        f"{name} {rates[f'{name}, {many}'] / rates[f'{name}, {one}']:.2f}"
         for name in ("ceiling", "ours", "ours, pruned")
     ]
-    return "\n".join([*lines, "", f"From {one} to {many}: {'; '.join(gains)} times as fast."])
+    return "\n".join([*lines, "", f"From {one} to {many}: {'; '.join(gains)} times as many increments a second."])
 
 
 def rate(part: dict[str, Any], name: str) -> float:

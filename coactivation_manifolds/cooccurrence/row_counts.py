@@ -10,9 +10,9 @@ import numpy as np
 
 from coactivation_manifolds.cooccurrence.compiled import compiled
 
-BLOCK, PART = 64, 16  # counters read at once; and where a block holds a pair
+BLOCK, PART = 64, 8  # counters read at once; and where a block holds a pair
 BATCH = 64  # visits touched at once
-FEW = 16  # counters read in the time of one listed
+FEW = 4  # counters read in the time of one listed
 
 
 @compiled
