@@ -1,20 +1,22 @@
 """Exact pair counts of one shard, without a latents x latents matrix: the kernel and its plain reference.
 
-For each latent i, rarest first, and each token t on which it fires, one counter is raised for every more frequent
-latent j of t; then the counters are read once, the pairs that reach the floor are kept, and the counters cleared
-(Gustavson's row-wise sparse product, ACM Trans. Math. Softw. 4, 1978, for the upper triangle of A^T A with A the binary
-tokens x latents matrix). The work is one increment for each pair of latents on each token. What makes it fast:
+The loop nest: for each latent i, rarest first; for each token t on which it fires; for each more frequent latent j of
+t, raise the counter of j. Then read the counters once, keep the pairs that reach the floor, and clear (Gustavson's
+row-wise sparse product, ACM Trans. Math. Softw. 4, 1978, for the upper triangle of A^T A with A the binary tokens x
+latents matrix). The work is one increment for each pair of latents on each token. What makes it fast:
 
-- Latents are renumbered by ascending firing count and each token's latents stand in that order, so a pair is counted
-  from its rarer latent: few visits, each a long run; the counters raised are those of frequent latents, which stay in
-  cache. A posting holds where the rest of its token's run starts and how long it is.
+- Latents are renumbered by ascending firing count, so a pair is counted from its rarer latent: few visits of tokens,
+  each a long run; the counters raised are those of frequent latents, which stay in cache.
+- The most frequent latents, some hundred with half of all increments, stand on each token as a mask of bits. Masks are
+  added 64 counters at a time by carry-save adders: a visit costs a few operations a word, however many bits are set.
 - Visits come in batches whose cache lines are touched together before counting, so that cache misses overlap.
+- No pair has more joint firings than its rarer latent, so rare ones count in bytes, and few lines of cache are read.
 - Counters are read in blocks by one vectorised maximum against the smallest count that a pair of the block needs:
-  n q >= p (n_i + n_j - n) is n (p + q) >= p (n_i + n_j), and n_j ascends. A latent with little work lists the counters
-  it touched instead.
-- With ``prune``, a run ends at the first j too frequent for n_i / n_j >= p / q: no Jaccard exceeds n_i / n_j.
+  n q >= p (n_i + n_j - n) is n (p + q) >= p (n_i + n_j), and n_j ascends. Blocks of latents so frequent that
+  n_i / n_j < p / q are cleared unread: no Jaccard exceeds n_i / n_j. With ``prune`` they are not counted either.
+- A latent with little work lists the counters that it raised first instead.
 
-Memory: 8 bytes an entry (12 above 65,536 latents), 8 a latent and thread for counters, 8 for each pair kept.
+Memory: 10 bytes an entry (12 above 65,536 latents), some 50 a token, 13 a latent and thread, 40 for each pair kept.
 """
 
 from __future__ import annotations
@@ -29,16 +31,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.cooccurrence.compiled import compiled
 from coactivation_manifolds.cooccurrence.floor import Fraction
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts, id_bits, max_packed_tokens, unpack_pairs
 from coactivation_manifolds.cooccurrence.ranked_postings import RankedPostings, rank_postings
+from coactivation_manifolds.cooccurrence.row_counts import BATCH, BLOCK, FEW, count_rows
 from coactivation_manifolds.errors import InputError
 
 Array = npt.NDArray[Any]
 
-BLOCK, BATCH, FEW = 64, 64, 16  # counters read at once, visits touched at once, counters read in the time of one listed
 OUTPUT_ROWS, CHUNKS_PER_THREAD = 1 << 18, 16
+VISIT = 16  # increments that take as long as visiting a token
+NARROW = np.iinfo(np.uint8).max  # latents that fire no more often count in bytes
 
 
 def count_pairs(
@@ -70,17 +73,19 @@ def count_pairs(
     if n_tokens > max_packed_tokens(n_latents):
         raise InputError(f"a shard of {n_tokens} tokens is too long for {n_latents} latents: cut it into more shards")
     if len(feature_ids) == 0:
-        return unpack_pairs([], n_latents)
+        return PairCounts(np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.int64))
     with ThreadPoolExecutor(threads) as pool:
         postings = rank_postings(offsets, feature_ids, n_latents=n_latents, pool=pool, threads=threads)
-        cost = np.cumsum(postings.work + n_latents // FEW)
+        cost = np.cumsum(postings.work + VISIT * postings.totals + n_latents // FEW)
         shares = np.linspace(0, cost[-1], threads * CHUNKS_PER_THREAD + 1)[1:-1]
-        cuts = np.unique(np.concatenate([[0], np.searchsorted(cost, shares), [n_latents]])).tolist()
+        narrow = np.searchsorted(postings.totals, NARROW, side="right")
+        cuts = np.unique(np.concatenate([[0, narrow, n_latents], np.searchsorted(cost, shares)])).tolist()
         chunks = SimpleQueue[tuple[int, int]]()
         for chunk in pairwise(cuts):
             chunks.put(chunk)
         workers = [pool.submit(_count_chunks, chunks, postings, floor, prune) for _ in range(threads)]
-        return unpack_pairs([part for worker in workers for part in worker.result()], n_latents)
+        found = [part for worker in workers for part in worker.result()]
+        return unpack_pairs(found, n_latents, pool=pool, threads=threads)
 
 
 def count_pairs_reference(
@@ -101,99 +106,18 @@ def _count_chunks(
 ) -> list[Array]:
     """Take chunks until none is left: packed pairs whose rarer latent has a rank in first:last, in no order."""
     n_latents = len(postings.totals)
-    acc = np.zeros(n_latents + BLOCK, np.int32)
+    narrow, wide = np.zeros(n_latents + BLOCK, np.uint8), np.zeros(n_latents + BLOCK, np.uint32)
+    planes = np.zeros((postings.n_words, 32), np.uint64)
+    masks = np.zeros(BATCH + 7, np.uint64)
     touched = np.empty(n_latents + 1, np.uint32)
     out = np.empty(n_latents + OUTPUT_ROWS, np.uint64)
     found = []
     with suppress(Empty):
         while True:
             first, last = chunks.get_nowait()
+            acc = narrow if postings.totals[last - 1] <= NARROW else wide
             while first < last:
-                first, size = _count_rows(first, last, *postings, *floor, prune, acc, touched, out, id_bits(n_latents))
+                state = (acc, planes, masks, touched, out, id_bits(n_latents))
+                first, size = count_rows(first, last, *postings, *floor, prune, *state)
                 found.append(out[:size].copy())
     return found
-
-
-@compiled
-def _count_rows(  # type: ignore[no-untyped-def]
-    first, last, starts, run_start, run_length, rows, totals, work, order, p, q, prune, acc, touched, out, bits
-):
-    """Count from ranks first, first + 1, ... until ``last`` or a full buffer; returns the next rank and pairs found.
-
-    ``acc`` is all zero before and after; its last BLOCK counters are padding that nothing raises. Loops run over
-    unsigned numbers: signed ones cost a test for negative indices.
-    """
-    n_latents, one, block = np.uint64(len(totals)), np.uint64(1), np.uint64(BLOCK)
-    size, sink = 0, np.uint64(0)
-    for i in range(np.uint64(first), np.uint64(last)):
-        if size + len(totals) - i > len(out):
-            return np.int64(i), size
-        n_i, begin, end = totals[i], np.uint64(starts[i]), np.uint64(starts[i + one])
-        limit = n_latents
-        if prune and p > 0:
-            limit = np.uint64(np.searchsorted(totals, n_i * q // p, side="right"))
-        if work[i] * FEW < np.int64(limit) - np.int64(i):
-            for k in range(_count_and_list(begin, end, limit, run_start, run_length, rows, acc, touched)):
-                j = touched[k]
-                n = np.int64(acc[j])
-                acc[j] = np.int32(0)
-                if n * (p + q) >= p * (n_i + totals[j]):
-                    out[size] = _pack(order[i], order[j], n, bits)
-                    size += 1
-            continue
-        for batch in range(begin, end, np.uint64(BATCH)):
-            sink += _count(batch, min(batch + np.uint64(BATCH), end), limit, run_start, run_length, rows, acc)
-        for low in range(i + one, limit, block):
-            largest = np.int32(0)
-            for j in range(low, low + block):
-                largest = max(largest, acc[j])
-            if largest > 0 and largest * (p + q) >= p * (n_i + totals[low]):
-                for j in range(low, min(low + block, limit)):
-                    n = np.int64(acc[j])
-                    if n > 0 and n * (p + q) >= p * (n_i + totals[j]):
-                        out[size] = _pack(order[i], order[j], n, bits)
-                        size += 1
-            for j in range(low, low + block):
-                acc[j] = np.int32(0)
-    acc[n_latents] += np.int32(sink & np.uint64(0))  # so that the touching in _count is not optimised away
-    return last, size
-
-
-@compiled
-def _count(begin, end, limit, run_start, run_length, rows, acc):  # type: ignore[no-untyped-def]
-    """Raise the counters of the ranks below ``limit`` in the runs of postings begin:end."""
-    sink = np.uint64(0)
-    for e in range(begin, end):
-        run = np.uint64(run_start[e])
-        sink += np.uint64(rows[run]) + np.uint64(rows[run + np.uint64(run_length[e] >> 1)])
-    for e in range(begin, end):
-        run = np.uint64(run_start[e])
-        for x in range(run, run + np.uint64(run_length[e])):
-            j = rows[x]
-            if j >= limit:
-                break
-            acc[j] += np.int32(1)
-    return sink
-
-
-@compiled
-def _count_and_list(begin, end, limit, run_start, run_length, rows, acc, touched):  # type: ignore[no-untyped-def]
-    """The same, and list the counters raised, each once; returns their number."""
-    n_touched = np.uint64(0)
-    for e in range(begin, end):
-        run = np.uint64(run_start[e])
-        for x in range(run, run + np.uint64(run_length[e])):
-            j = rows[x]
-            if j >= limit:
-                break
-            touched[n_touched] = j
-            n_touched += np.uint64(acc[j] == 0)
-            acc[j] += np.int32(1)
-    return n_touched
-
-
-@compiled
-def _pack(x, y, n, bits):  # type: ignore[no-untyped-def]
-    """Sortable: the smaller id in the highest bits, the larger id, the count."""
-    a, b = np.uint64(min(x, y)), np.uint64(max(x, y))
-    return ((a << np.uint64(bits)) | b) << np.uint64(64 - 2 * bits) | np.uint64(n)

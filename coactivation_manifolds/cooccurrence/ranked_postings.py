@@ -1,4 +1,8 @@
-"""One shard turned for counting: latents renumbered by ascending firings, postings that point into their tokens."""
+"""One shard turned for counting: latents renumbered by ascending firings, postings that point into the tokens' records.
+
+A token's record holds the ranks that fire on it, ascending, except those of the most frequent latents, then these as a
+mask of bits. So what follows a latent in its token, and the mask, lie together, and one visit brings both into cache.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,11 @@ from coactivation_manifolds.cooccurrence.compiled import compiled
 
 Array = npt.NDArray[Any]
 
+MASK_BITS = 2.0  # bits that 64 latents set on a mean token where a word of the mask costs less than as many counters
+MOST_WORDS = 16
+LENGTH_BITS = 24  # of a run, in a posting
+TOKEN_BITS = 10  # 4,096 tokens are sorted at once, so that what is written at random stays in cache
+
 
 class RankedPostings(NamedTuple):
     """Postings by rank, the place of a latent in the order of ascending firing count (ties by id).
@@ -21,23 +30,32 @@ class RankedPostings(NamedTuple):
     ----------
     starts
         Rank r owns the postings starts[r]:starts[r + 1], by ascending token; int64 [F + 1].
-    run_start, run_length
-        Of a posting: where in ``rows`` the more frequent latents of its token stand, and how many they are.
+    postings
+        Where in ``rows`` the more frequent latents of the posting's token stand (its run), without those of the mask,
+        in units of 2^length_bits, and how many they are; uint64.
     rows
-        Token-major ranks, ascending in each token; two more at the end, so that reading at any run's start is legal.
+        The records: ranks, then zeros up to the next whole word, then the mask. It begins with the mask of no token.
+    words
+        ``rows`` as uint64. A posting's mask begins at the first whole word after its run; bit b of its word w is rank
+        ``first_masked + 64 w + b``.
+    n_words, first_masked, length_bits
+        Words of a mask; the first rank that is in masks and not in runs; of a posting.
     totals
         Firings by rank, ascending, int64 [F].
     work
-        Increments of each rank, the sum of its run lengths, int64 [F].
+        Sum of each rank's run lengths, int64 [F].
     order
         The latent of each rank, uint32 [F].
 
     """
 
     starts: Array
-    run_start: Array
-    run_length: Array
+    postings: Array
     rows: Array
+    words: Array
+    n_words: int
+    first_masked: int
+    length_bits: int
     totals: Array
     work: Array
     order: Array
@@ -46,7 +64,7 @@ class RankedPostings(NamedTuple):
 def rank_postings(
     offsets: Array, feature_ids: Array, *, n_latents: int, pool: ThreadPoolExecutor, threads: int
 ) -> RankedPostings:
-    """Build the postings by two counting sorts, each thread over its own tokens; the same for any number of threads.
+    """Build the postings, each thread those of its own tokens.
 
     Parameters
     ----------
@@ -57,28 +75,47 @@ def rank_postings(
 
     """
     offsets, feature_ids = _readonly(offsets), _readonly(feature_ids)
-    n_entries = int(offsets[-1])
-    blocks = np.linspace(0, len(offsets) - 1, threads + 1).astype(np.int64)
-    spans = list(pairwise(blocks))
+    n_tokens, n_entries = len(offsets) - 1, int(offsets[-1])
+    spans = list(pairwise(np.linspace(0, n_tokens, threads + 1).astype(np.int64)))
     counts = np.stack(list(pool.map(lambda span: _count_ids(offsets, feature_ids, *span, n_latents), spans)))
+    id_type = np.uint16 if n_latents <= 1 << 16 else np.uint32
     order = np.argsort(counts.sum(axis=0), kind="stable").astype(np.uint32)
-    rank = np.empty(n_latents, np.uint32)
-    rank[order] = np.arange(n_latents, dtype=np.uint32)
+    rank = np.empty(n_latents, id_type)
+    rank[order] = np.arange(n_latents, dtype=id_type)
     sizes = counts[:, order]
     totals = sizes.sum(axis=0)
     starts = np.concatenate([[0], np.cumsum(totals)])
-    first_posting = starts[:-1] + np.cumsum(sizes, axis=0) - sizes
-    id_type = np.uint16 if n_latents <= 1 << 16 else np.uint32
-    rows, run_length = np.zeros(n_entries + 2, id_type), np.empty(n_entries, id_type)
-    run_start = np.empty(n_entries, np.uint32 if n_entries < 1 << 32 else np.int64)
-    work = np.zeros((threads, n_latents), np.int64)
+    cursors = starts[:-1] + np.cumsum(sizes, axis=0) - sizes
+    n_words = _mask_words(totals, n_tokens)
+    first_masked = max(0, n_latents - 64 * n_words)
+    per_word = 8 // np.dtype(id_type).itemsize
+    # a token's record ends within a word of its ranks' end, and takes one more word at most, and its mask
+    records = [int(offsets[first]) // per_word + (int(first) + 1) * (n_words + 1) for first, _ in spans]
+    words = np.zeros(n_entries // per_word + (n_tokens + 2) * (n_words + 1) + 1, np.uint64)
+    rows = words.view(id_type)
+    postings = np.empty(n_entries, np.uint64)
 
-    def transpose(k: int) -> None:
-        at, size = first_posting[k], sizes[k]
-        _transpose(offsets, feature_ids, rank, *spans[k], at, size, rows, run_start, run_length, work[k])
+    layout = (rows, words, n_words, first_masked)
 
-    list(pool.map(transpose, range(threads)))
-    return RankedPostings(starts, run_start, run_length, rows, totals, work.sum(axis=0), order)
+    def turn(k: int) -> None:
+        _turn(offsets, feature_ids, rank, *spans[k], cursors[k], *layout, records[k], postings, LENGTH_BITS)
+
+    list(pool.map(turn, range(threads)))
+    behind = totals[:first_masked][::-1].cumsum()[::-1] / max(1, n_tokens)
+    work = np.zeros(n_latents, np.int64)
+    work[:first_masked] = totals[:first_masked] * behind
+    return RankedPostings(starts, postings, rows, words, n_words, first_masked, LENGTH_BITS, totals, work, order)
+
+
+def _mask_words(totals: Array, n_tokens: int) -> int:
+    """How many times 64 latents, from the most frequent down, are worth a word of the mask."""
+    n_words = 0
+    while n_words < MOST_WORDS and 64 * n_words < len(totals):
+        last = len(totals) - 64 * n_words
+        if totals[max(0, last - 64) : last].sum() < MASK_BITS * n_tokens:
+            break
+        n_words += 1
+    return n_words
 
 
 def _readonly(array: Array) -> Array:
@@ -97,23 +134,67 @@ def _count_ids(offsets, ids, first, last, n_latents):  # type: ignore[no-untyped
 
 
 @compiled
-def _transpose(offsets, ids, rank, first, last, starts, sizes, rows, run_start, run_length, work):  # type: ignore[no-untyped-def]
-    """Postings by rank of the tokens in [first, last), then these tokens' rows in ascending rank from the postings."""
-    cursor = starts.copy()
-    for t in range(first, last):
-        for entry in range(offsets[t], offsets[t + 1]):
-            r = rank[ids[entry]]
-            run_start[cursor[r]] = t
-            cursor[r] += 1
-    end = offsets[first:last].copy()
-    for r in range(len(sizes)):
-        total = np.int64(0)
-        for posting in range(starts[r], starts[r] + sizes[r]):
-            token = np.int64(run_start[posting])
-            here = end[token - first]
-            rows[here] = r
-            end[token - first] = here + 1
-            run_start[posting] = here + 1
-            run_length[posting] = offsets[token + 1] - here - 1
-            total += offsets[token + 1] - here - 1
-        work[r] = total
+def _turn(  # type: ignore[no-untyped-def]
+    offsets, ids, rank, first, last, cursors, rows, words, n_words, first_masked, record, postings, length_bits
+):
+    """Records, from word ``record`` on, and postings of the tokens in [first, last), by blocks that are sorted by rank.
+
+    Loops run over unsigned numbers: signed ones cost a test for negative indices.
+    """
+    per_word, masked, one = np.uint64(len(rows) // len(words)), np.uint64(first_masked), np.uint64(1)
+    bits = np.uint64(1)
+    while len(rank) > 1 << 2 * bits:
+        bits += one
+    low_digit, token_bits, token_mask = (one << bits) - one, np.uint64(TOKEN_BITS), np.uint64((1 << TOKEN_BITS) - 1)
+    n_sorted = 1 << TOKEN_BITS
+    most = 0
+    for begin in range(first, last, n_sorted):
+        most = max(most, offsets[min(begin + n_sorted, last)] - offsets[begin])
+    keys, other = np.empty((2, most), np.uint64)
+    low_at, high_at = np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.uint64)
+    free, ends, masks = np.empty((3, n_sorted), np.uint64)
+    word = np.uint64(record)
+    for begin in range(first, last, n_sorted):
+        low_at[:] = 0
+        high_at[:] = 0
+        size = np.uint64(0)
+        for t in range(np.uint64(min(n_sorted, last - begin))):
+            in_run = np.uint64(0)
+            for entry in range(np.uint64(offsets[begin + t]), np.uint64(offsets[begin + t + 1])):
+                r = np.uint64(rank[ids[entry]])
+                keys[size] = r << token_bits | t
+                low_at[r & low_digit] += one
+                high_at[r >> bits] += one
+                size += one
+                in_run += np.uint64(r < masked)
+            free[t] = word * per_word
+            ends[t] = free[t] + in_run
+            masks[t] = word + (in_run + per_word - one) // per_word
+            word = masks[t] + np.uint64(n_words)
+        _scatter(keys, other, low_at, token_bits, low_digit, size)
+        _scatter(other, keys, high_at, token_bits + bits, low_digit, size)
+        for e in range(size):
+            r, token = keys[e] >> token_bits, keys[e] & token_mask
+            here, end = free[token], ends[token]
+            if r < masked:
+                rows[here] = r
+                here += one
+                free[token] = here
+            else:
+                bit = r - masked
+                words[masks[token] + (bit >> np.uint64(6))] |= one << (bit & np.uint64(63))
+            posting = np.uint64(cursors[r])
+            cursors[r] += 1
+            postings[posting] = here << np.uint64(length_bits) | end - here
+
+
+@compiled
+def _scatter(keys, sorted_keys, places, shift, digit_mask, size):  # type: ignore[no-untyped-def]
+    """One pass of a radix sort: keys in the order of one digit, whose values are counted in ``places``."""
+    place = np.uint64(0)
+    for digit in range(len(places)):
+        place, places[digit] = place + places[digit], place
+    for e in range(size):
+        digit = keys[e] >> shift & digit_mask
+        sorted_keys[places[digit]] = keys[e]
+        places[digit] += np.uint64(1)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_shards import FLOORS, csr, firing_patterns
 
-from coactivation_manifolds.cooccurrence import kernel
+from coactivation_manifolds.cooccurrence import kernel, pair_counts, ranked_postings
 from coactivation_manifolds.cooccurrence.floor import exact_fraction, reaches
 from coactivation_manifolds.cooccurrence.kernel import count_pairs, count_pairs_reference
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
@@ -69,6 +69,23 @@ def test_many_latents_take_every_branch(n_latents: int, floor: float) -> None:
     assert len(reference.a) > 500
     for threads in (1, 2):
         counted = count_pairs(offsets, ids, n_latents=n_latents, floor=fraction(floor), threads=threads)
+        assert_same(counted, reference)
+
+
+@pytest.mark.parametrize("mask_bits", [0.0, 2.0, 1e9])
+@pytest.mark.parametrize("floor", [0.0, 0.02, 0.3])
+def test_masks_and_wide_counters(monkeypatch: pytest.MonkeyPatch, mask_bits: float, floor: float) -> None:
+    """From all latents in masks to none; latents of more than 255 firings on either side; several blocks of a sort."""
+    monkeypatch.setattr(ranked_postings, "MASK_BITS", mask_bits)
+    monkeypatch.setattr(ranked_postings, "MOST_WORDS", 3)
+    monkeypatch.setattr(pair_counts, "SAMPLED", 3)
+    rng = np.random.default_rng(5)
+    fires = rng.random((2_500, 500)) < rng.permutation(np.minimum(0.5, 3.0 / np.arange(1, 501)))
+    fires[::7, 20:30] |= rng.random(10) < 0.8
+    offsets, ids = csr(fires)
+    reference = count_pairs_reference(offsets, ids, n_latents=500, floor=fraction(floor))
+    for threads, prune in ((1, False), (1, True), (3, False), (3, True)):
+        counted = count_pairs(offsets, ids, n_latents=500, floor=fraction(floor), threads=threads, prune=prune)
         assert_same(counted, reference)
 
 

@@ -19,7 +19,9 @@ def name_of(requirement: str) -> str:
 
 
 RUN = {name_of(requirement) for requirement in PROJECT["dependencies"]}
-DEVELOP = {name_of(requirement) for requirement in PROJECT["optional-dependencies"]["test"]}
+DEVELOP = {
+    name_of(requirement) for extra in ("test", "bench") for requirement in PROJECT["optional-dependencies"][extra]
+}
 
 
 def imported_packages() -> set[str]:

@@ -1,0 +1,33 @@
+"""The benchmark of counting runs to its end on a small size, and writes its page."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from workflow_clone import ROOT
+
+
+def run(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, str(ROOT / "benchmarks/count_pairs.py"), "--repetitions", "1", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_all_sections(tmp_path: Path) -> None:
+    (tmp_path / "docs/images").mkdir(parents=True)
+    run(tmp_path, "--tokens", "300", "--only", "scipy", "graphblas", "small", "ceiling", "memory")
+    page = (tmp_path / "docs/benchmarks.md").read_text(encoding="utf-8")
+    for words in ("| scipy A.T @ A |", "| Python dictionary |", "| ours, pruned, 2 cores |", "| 262,144 | 300 |"):
+        assert words in page
+    assert "GraphBLAS plus_pair" in page or "| python-graphblas | not installed |" in page
+    assert "duckdb self-join" in page or "| duckdb | not installed |" in page
+    assert (tmp_path / "docs/images/benchmark_tools.png").exists()
+    run(tmp_path, "--tokens", "400", "--only", "scaling")
+    results = json.loads((tmp_path / "docs/benchmarks.json").read_text(encoding="utf-8"))
+    assert [point["n_tokens"] for point in results["scaling"]["points"]] == [400]
+    assert set(results) == {"machine", "scipy", "graphblas", "small", "ceiling", "memory", "scaling"}
+    assert (tmp_path / "docs/images/benchmark_scaling.png").exists()
