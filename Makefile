@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs test lint dag lock clean-demo
+.PHONY: help setup demo pydocs test lint dag bench lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
+	@echo "make bench    time the counting kernel beside other tools, write docs/benchmarks.md"
 	@echo "make setup    only the virtual environment $(VENV)"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -61,6 +62,9 @@ lint: $(READY)
 
 dag: $(READY)
 	$(BIN)/python docs/draw_dags.py
+
+bench: $(READY)
+	$(BIN)/python benchmarks/count_pairs.py
 
 lock:
 	rm -rf .venv-lock build

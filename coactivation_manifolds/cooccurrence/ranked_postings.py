@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 MASK_BITS = 2.0  # bits that 64 latents set on a mean token where a word of the mask costs less than as many counters
 MOST_WORDS = 16
 LENGTH_BITS = 24  # of a run, in a posting
-TOKEN_BITS = 10  # 4,096 tokens are sorted at once, so that what is written at random stays in cache
+TOKEN_BITS = 10  # 1,024 tokens are sorted at once, so that what is written at random stays in cache
 
 
 class RankedPostings(NamedTuple):
