@@ -36,6 +36,7 @@ wildcard_constraints:
     **paths.WILDCARDS,
 
 
+include: "rules/harvest_inputs.smk"
 include: "rules/training.smk"
 include: "rules/harvest.smk"
 include: "rules/import.smk"

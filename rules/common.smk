@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from functools import lru_cache
-from glob import glob, has_magic
 from pathlib import Path
 
 from coactivation_manifolds import paths
@@ -123,39 +122,6 @@ def if_tokens(template):
     return known
 
 
-def local_files(section, *keys):
-    """Inputs: files named in the experiment that lie here; those of the workflow's own making always count."""
-
-    def files(wildcards):
-        section_of = experiment(wildcards.experiment).get(section) or {}
-        named = [section_of[key] for key in keys if section_of.get(key) is not None]
-        return [file for path in named for file in files_at(path, section)]
-
-    return files
-
-
-def files_at(path, section):
-    """The files of a folder, a glob, or one file; where they are still to be made by a rule, their names."""
-    if re.match("results/[^/]+/trained/", path):
-        return [f"{path}/{name}" for name in OWN_FILES.get(section, ())] or [path]
-    if Path(path).is_dir():
-        return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
-    if path.startswith("results/") and not has_magic(path):
-        return [path]
-    return sorted(file for file in glob(path, recursive=True) if Path(file).is_file())
-
-
-OWN_FILES = {
-    "model": [
-        "config.json",
-        "model.safetensors",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ],
-    "sae": ["cfg.json", "sae_weights.safetensors"],
-}
-
-
 def memory(megabytes):
     """mem_mb that grows with each attempt."""
     return lambda wildcards, attempt: megabytes * attempt
@@ -182,33 +148,6 @@ def experiments_matching(imported):
         if (name in elsewhere) == imported
     ]
     return "|".join(re.escape(name) for name in names) or "(?!)"
-
-
-def corpus_of_shard(wildcards):
-    """What of the corpus decides this shard's rows: the total of tokens only where it cuts the shard short."""
-    settings = experiment(wildcards.experiment)
-    corpus = {
-        key: value for key, value in settings["corpus"].items() if key != "n_tokens"
-    }
-    return corpus | {
-        "shard_tokens": experiment_config.shard_tokens(settings, int(wildcards.shard))
-    }
-
-
-def harvest_of_shard(wildcards):
-    """How this shard is computed."""
-    settings = experiment(wildcards.experiment)
-    decides = {key: settings["harvest"][key] for key in HARVEST_KEYS}
-    return decides | {"batches_per_part": experiment_config.batches_per_part(settings)}
-
-
-HARVEST_KEYS = (
-    "device",
-    "batch_size",
-    "cpu_threads",
-    "max_fvu",
-    "keep_special_tokens",
-)
 
 
 def clusters_of(experiment_name, spec):

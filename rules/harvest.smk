@@ -67,7 +67,7 @@ rule harvest_shard:
     Declares only the manifest, written last: parts lie beside it and outlive a kill.
     """
     input:
-        plan=ancient(paths.CORPUS_PLAN),
+        plan=plan_of_shard,
         corpus=local_files("corpus", "path"),
         model=local_files("model", "path"),
         sae=local_files("sae", "path"),

@@ -119,6 +119,12 @@ def plan_corpus(
             "context_length": context_length,
             "pack_across_documents": bool(corpus.get("pack_across_documents", False)),
             "tokenizer": tokenizer_facts(tokenizer),
+            "settings": {
+                "corpus": {key: value for key, value in corpus.items() if key != "n_tokens"},
+                "model": dict(model),
+                "sae": dict(sae),
+                "tokens_per_shard": tokens_per_shard,
+            },
             "shards": shards,
         },
         plan_path,

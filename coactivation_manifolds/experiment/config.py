@@ -78,6 +78,36 @@ def shard_tokens(config: Config, shard: int) -> int:
     return min(per_shard, int(config["corpus"]["n_tokens"]) - shard * per_shard)
 
 
+def plan_settings(config: Config) -> Config:
+    """What decides the plan of the corpus, but for the number of tokens: a plan for more of them begins the same."""
+    corpus = {key: value for key, value in config["corpus"].items() if key != "n_tokens"}
+    return {
+        "corpus": corpus,
+        "model": config["model"],
+        "sae": config["sae"],
+        "tokens_per_shard": config["harvest"]["tokens_per_shard"],
+    }
+
+
+def plan_keeps_shard(plan: Config, config: Config, shard: int) -> bool:
+    """Whether a new plan leaves a shard as it is in the plan of an earlier run: no more than tokens after it are added.
+
+    Parameters
+    ----------
+    plan
+        The content of the earlier ``corpus/plan.json``.
+    config
+        The experiment as it is now.
+    shard
+        Number of the shard.
+
+    """
+    if plan.get("settings") != plan_settings(config):
+        return False
+    earlier = config | {"corpus": config["corpus"] | {"n_tokens": plan["n_tokens_asked"]}}
+    return shard < n_shards(earlier) and shard_tokens(earlier, shard) == shard_tokens(config, shard)
+
+
 def batches_per_part(config: Config) -> int:
     """Batches in one part file; fixed by the configuration, so that a resumed harvest computes the same batches."""
     tokens_per_batch = int(config["harvest"]["batch_size"]) * int(config["corpus"]["context_length"])

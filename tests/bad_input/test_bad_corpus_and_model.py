@@ -151,8 +151,6 @@ def test_a_corpus_that_was_changed_is_harvested_anew(run):
     target = f"results/good/{MANIFEST}"
     with (clone / "in/good.jsonl").open("a") as handle:
         handle.write('{"text": "one more document"}\n')
-    # The plan is an ancient input of the harvest, so that more tokens leave finished shards alone; Snakemake then looks
-    # at the harvest's other inputs only where the plan is not made anew in the same run.
-    assert "rule plan_corpus" in clone.snakemake("-n", target).stdout
-    clone.snakemake("results/good/corpus/plan.json")
-    assert "rule harvest_shard" in clone.snakemake("-n", target).stdout
+    plan = clone.snakemake("-n", target).stdout
+    assert "rule plan_corpus" in plan
+    assert "rule harvest_shard" in plan
