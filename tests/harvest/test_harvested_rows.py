@@ -149,8 +149,9 @@ def test_id_types(bench, tmp_path, n_latents, kind):
     assert str(table.schema.field("feature_ids").type.value_type) == kind
 
 
-def test_bfloat16_model(bench, tmp_path):
-    rows = bench.rows(tmp_path / "half", model=bench.model(dtype="bfloat16"))
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_model(bench, tmp_path, dtype):
+    rows = bench.rows(tmp_path / "half", model=bench.model(dtype=dtype))
     full = bench.rows(tmp_path / "full")
     agreement = np.corrcoef(dense_rows(rows).ravel(), dense_rows(full).ravel())[0, 1]
     assert 0.99 < agreement < 1
