@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from matplotlib.ticker import FuncFormatter
+
 from coactivation_manifolds.figures.style import (
     GREY,
     INK,
@@ -18,6 +20,8 @@ from coactivation_manifolds.figures.style import (
 )
 
 IMAGES = Path("docs/images")
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
+COUNTS = FuncFormatter(lambda value, _: f"{value / 1e6:,.0f} million")
 SCALING_FIGURE, TOOLS_FIGURE = "benchmark_scaling.png", "benchmark_tools.png"
 
 
@@ -165,6 +169,7 @@ def draw_tools(results: dict[str, Any], path: Path) -> None:
         for place, seconds in enumerate(bars.values()):
             axes[0, 0].text(seconds * 1.06, place, f"{seconds:.2f} s", va="center", color=INK)
         axes[0, 0].set(xscale="log", xlabel="seconds, median", xlim=(min(bars.values()) / 3, max(bars.values()) * 3))
+        axes[0, 0].xaxis.set_major_formatter(PLAIN)
         axes[0, 0].grid(visible=False, axis="y")
         figure.tight_layout()
         save_figure(figure, path)
@@ -186,6 +191,8 @@ def draw_scaling(results: dict[str, Any], path: Path) -> None:
             seconds = [n / best for n in increments]
             axes[0, 0].plot(increments, seconds, color=MUTED, linestyle="--", label="ceiling, all threads")
         axes[0, 0].set(xscale="log", yscale="log", xlabel="increments", ylabel="seconds, median")
+        axes[0, 0].xaxis.set_major_formatter(COUNTS)
+        axes[0, 0].yaxis.set_major_formatter(PLAIN)
         axes[0, 0].legend()
         figure.tight_layout()
         save_figure(figure, path)
