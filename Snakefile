@@ -15,11 +15,14 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-# The library of this clone, in this process and in every job, whichever environment the job runs in.
+# The library of this clone, in this process and in every job, whichever environment the job runs in. PYTHONPATH need not
+# be set before, so it is none of the `envvars` that Snakemake would insist on.
 sys.path.insert(0, str(workflow.basedir))
-before = dict(os.environ).get("PYTHONPATH")
+python_path_before = dict(os.environ).get("PYTHONPATH")
 os.environ.update(
-    PYTHONPATH=os.pathsep.join(filter(None, (str(workflow.basedir), before)))
+    PYTHONPATH=os.pathsep.join(
+        filter(None, (str(workflow.basedir), python_path_before))
+    )
 )
 
 
@@ -36,7 +39,7 @@ wildcard_constraints:
     **paths.WILDCARDS,
 
 
-include: "rules/harvest_inputs.smk"
+include: "rules/source_files.smk"
 include: "rules/training.smk"
 include: "rules/harvest.smk"
 include: "rules/import.smk"

@@ -86,40 +86,31 @@ def per_shard(template):
     return shards
 
 
+def only_where(condition, template):
+    """An input that exists only where a condition on the experiment's configuration holds."""
+
+    def known(wildcards):
+        holds = condition(experiment(wildcards.experiment))
+        return filled(template, **wildcards) if holds else []
+
+    return known
+
+
 def if_decoder(template):
     """An input that exists only where decoder rows are known."""
-
-    def known(wildcards):
-        return (
-            filled(template, **wildcards)
-            if experiment_config.has_decoder(experiment(wildcards.experiment))
-            else []
-        )
-
-    return known
-
-
-def if_harvested(template):
-    """An input that exists only where the activations are made here."""
-
-    def known(wildcards):
-        imported = experiment_config.is_imported(experiment(wildcards.experiment))
-        return [] if imported else filled(template, **wildcards)
-
-    return known
+    return only_where(experiment_config.has_decoder, template)
 
 
 def if_tokens(template):
     """An input that exists only where the text of tokens is known."""
+    return only_where(experiment_config.has_tokens, template)
 
-    def known(wildcards):
-        return (
-            filled(template, **wildcards)
-            if experiment_config.has_tokens(experiment(wildcards.experiment))
-            else []
-        )
 
-    return known
+def if_harvested(template):
+    """An input that exists only where the activations are made here."""
+    return only_where(
+        lambda config: not experiment_config.is_imported(config), template
+    )
 
 
 def memory(megabytes):

@@ -1,4 +1,4 @@
-"""What a harvest reads, and what decides the rows of one shard; no rule stands here.
+"""What a harvest or an import reads, and what decides the rows of one shard; no rule stands here.
 
 Needs: common.smk. Makes: nothing.
 """
@@ -18,6 +18,7 @@ def local_files(section, *keys):
     return files
 
 
+@lru_cache(maxsize=None)
 def files_at(path, section):
     """The files of a folder, a glob, or one file; where they are still to be made by a rule, their names."""
     if re.match("results/[^/]+/trained/", path):
