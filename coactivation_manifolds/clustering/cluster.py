@@ -20,7 +20,7 @@ from coactivation_manifolds.clustering.graph import (
     read_edges,
 )
 from coactivation_manifolds.clustering.leiden import leiden_labels
-from coactivation_manifolds.clustering.membership import Clusters, rank_clusters, read_clusters, write_clusters
+from coactivation_manifolds.clustering.membership import Clusters, footer, rank_clusters, read_clusters, write_clusters
 from coactivation_manifolds.clustering.spec import ClusteringSpec, parse_spec
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.schemas import COSINE_EDGES
@@ -127,7 +127,7 @@ def _given(path: PathLike | None, spec: ClusteringSpec) -> PathLike:
 
 def _how_complete(cosine_edges: pa.Table, spec: ClusteringSpec) -> dict[str, str]:
     """Whether the list of pairs was cut above a clustering's threshold; a warning where it was."""
-    cut = (cosine_edges.schema.metadata or {}).get(b"cut", b"false") == b"true"
+    cut = footer(cosine_edges.schema).get("cut") == "true"
     least = pc.min(cosine_edges["cosine"]).as_py()
     if not cut or least is None or float(spec.threshold) > least:
         return {"cosine_edges_cut": "false"}

@@ -16,6 +16,7 @@ from coactivation_manifolds.clustering.cluster import partition_graph
 from coactivation_manifolds.clustering.graph import cosine_graph
 from coactivation_manifolds.clustering.membership import Clusters, footer
 from coactivation_manifolds.clustering.spec import OBJECTIVES, ClusteringSpec, parse_spec
+from coactivation_manifolds.experiment.bounds import LEAST_COSINE
 from coactivation_manifolds.schemas import COSINE_EDGES, COSINE_SWEEP, conform
 from coactivation_manifolds.storage import PathLike, open_table, read_table, write_table
 
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 THRESHOLDS = tuple(Decimal(c) / 100 for c in range(30, 100, 5))
 """Cosine thresholds of the components: 0.30 to 0.95, step 0.05."""
-LEIDEN_THRESHOLD = Decimal("0.30")
+LEIDEN_THRESHOLD = LEAST_COSINE
 """Leiden sees all pairs of at least this cosine, weighted by it."""
 RESOLUTIONS = {
     "cpm": tuple(map(Decimal, ("0.020", "0.050", "0.100", "0.200", "0.300", "0.400", "0.500", "0.600", "0.700"))),

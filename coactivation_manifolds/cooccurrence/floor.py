@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.errors import ConfigError
-
-MAX_DECIMALS = 9
-"""n * 10^9 fits 63 bits up to n = 9.2e9, more tokens than one experiment counts."""
+from coactivation_manifolds.experiment.bounds import MAX_DECIMALS
 
 Fraction = tuple[int, int]
 

@@ -27,6 +27,7 @@ from coactivation_manifolds.corpus.tokenizer import (
     vocabulary,
 )
 from coactivation_manifolds.errors import InputError, ResultsError
+from coactivation_manifolds.experiment.config import plan_settings
 from coactivation_manifolds.experiment.pretrained_table import check_sae
 from coactivation_manifolds.paths import CORPUS_SHARD
 from coactivation_manifolds.storage import PathLike, read_json, read_table, sha256_file, write_json, write_table
@@ -119,12 +120,7 @@ def plan_corpus(
             "context_length": context_length,
             "pack_across_documents": bool(corpus.get("pack_across_documents", False)),
             "tokenizer": tokenizer_facts(tokenizer),
-            "settings": {
-                "corpus": {key: value for key, value in corpus.items() if key != "n_tokens"},
-                "model": dict(model),
-                "sae": dict(sae),
-                "tokens_per_shard": tokens_per_shard,
-            },
+            "settings": plan_settings(corpus, model, sae, tokens_per_shard=tokens_per_shard),
             "shards": shards,
         },
         plan_path,

@@ -5,11 +5,14 @@ Imported by the Snakefile in every job, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from coactivation_manifolds.clustering.spec import expand_names, parse_spec
 from coactivation_manifolds.errors import ConfigError
+from coactivation_manifolds.experiment.bounds import LEAST_COSINE
 from coactivation_manifolds.experiment.files import (
     CONFIG_FOLDER,
     HARVEST_SECTIONS,
@@ -20,9 +23,6 @@ from coactivation_manifolds.experiment.files import (
     listed_experiments,
     resolve,
 )
-
-LEAST_COSINE = Decimal("0.30")
-"""All pairs of decoder rows from here on are in cosine_edges.parquet, up to ``similarity.max_cosine_edges``."""
 
 __all__ = [
     "CONFIG_FOLDER",
@@ -78,15 +78,12 @@ def shard_tokens(config: Config, shard: int) -> int:
     return min(per_shard, int(config["corpus"]["n_tokens"]) - shard * per_shard)
 
 
-def plan_settings(config: Config) -> Config:
+def plan_settings(
+    corpus: Mapping[str, Any], model: Mapping[str, Any], sae: Mapping[str, Any], *, tokens_per_shard: int
+) -> Config:
     """What decides the plan of the corpus, but for the number of tokens: a plan for more of them begins the same."""
-    corpus = {key: value for key, value in config["corpus"].items() if key != "n_tokens"}
-    return {
-        "corpus": corpus,
-        "model": config["model"],
-        "sae": config["sae"],
-        "tokens_per_shard": config["harvest"]["tokens_per_shard"],
-    }
+    kept = {key: value for key, value in corpus.items() if key != "n_tokens"}
+    return {"corpus": kept, "model": dict(model), "sae": dict(sae), "tokens_per_shard": tokens_per_shard}
 
 
 def plan_keeps_shard(plan: Config, config: Config, shard: int) -> bool:
@@ -102,7 +99,10 @@ def plan_keeps_shard(plan: Config, config: Config, shard: int) -> bool:
         Number of the shard.
 
     """
-    if plan.get("settings") != plan_settings(config):
+    per_shard = config["harvest"]["tokens_per_shard"]
+    if plan.get("settings") != plan_settings(
+        config["corpus"], config["model"], config["sae"], tokens_per_shard=per_shard
+    ):
         return False
     earlier = config | {"corpus": config["corpus"] | {"n_tokens": plan["n_tokens_asked"]}}
     return shard < n_shards(earlier) and shard_tokens(earlier, shard) == shard_tokens(config, shard)

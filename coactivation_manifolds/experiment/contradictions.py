@@ -12,12 +12,11 @@ from math import prod
 
 from coactivation_manifolds.clustering.spec import brace_choices, expand_braces
 from coactivation_manifolds.errors import ConfigError
+from coactivation_manifolds.experiment.bounds import MAX_DECIMALS
 from coactivation_manifolds.experiment.config import check_clustering, n_shards
 from coactivation_manifolds.experiment.files import HARVEST_SECTIONS, Config
 from coactivation_manifolds.experiment.yaml_file import Keys
 
-MAX_DECIMALS = 9
-"""As in cooccurrence/floor.py, which says why; that module is too heavy to import here."""
 MAX_SHARDS = 999_999
 MAX_SWEEP = 1_000
 

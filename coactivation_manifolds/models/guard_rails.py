@@ -15,7 +15,7 @@ import torch
 
 from coactivation_manifolds.errors import GuardRailError
 from coactivation_manifolds.models.encoding import DENSE_VALUES, reconstruct
-from coactivation_manifolds.models.sae_loader import LoadedSae
+from coactivation_manifolds.models.sae_loader import HEADS_HOOK, LoadedSae
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ def check_width(d_model: int, loaded: LoadedSae) -> None:
         The widths differ.
 
     """
-    if ".hook_z" not in loaded.hook_name and d_model != loaded.d_in:
+    if not loaded.hook_name.endswith(HEADS_HOOK) and d_model != loaded.d_in:
         raise GuardRailError(
             f"the model's d_model is {d_model}, but the SAE reads vectors of {loaded.d_in} at {loaded.hook_name}: the "
             "SAE belongs to another model; check model and sae"

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coactivation_manifolds.errors import InputError
+from coactivation_manifolds.experiment.bounds import LEAST_COSINE
 from coactivation_manifolds.schemas import COSINE_EDGES, COSINE_NEIGHBORS, conform
 from coactivation_manifolds.similarity.most_similar import MostSimilarPairs
 from coactivation_manifolds.storage import PathLike, open_table, read_array, write_table
@@ -25,9 +26,7 @@ Decoder = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 Ids = npt.NDArray[Any]
 
-COLUMNS_AT_ONCE = 4_096
-CLOSE = 0.30
-"""Pairs of at least this cosine all belong to the list of most similar pairs (docs/methods.md)."""
+COLUMNS_AT_ONCE = 8_192
 ENTRIES_PER_BLOCK = 1 << 24
 BYTES_PER_GATHER = 1 << 25
 
@@ -171,7 +170,7 @@ def similar_rows(
     units = np.empty((len(rows), decoder.shape[1]), np.float32)
     np.divide(decoder[rows], norms[rows, None], out=units, casting="same_kind")
     slack = float32_slack(decoder.shape[1])
-    pairs = MostSimilarPairs(n_pairs=n_pairs, max_pairs=max_pairs, close=CLOSE, slack=slack)
+    pairs = MostSimilarPairs(n_pairs=n_pairs, max_pairs=max_pairs, close=float(LEAST_COSINE), slack=slack)
     step = max(1, entries_per_block // max(1, len(rows)))
     found = []
     for low in range(0, len(rows), step):

@@ -16,7 +16,9 @@ def config():
 
 
 def plan_of(config, *, n_tokens):
-    return {"settings": plan_settings(config), "n_tokens_asked": n_tokens}
+    per_shard = config["harvest"]["tokens_per_shard"]
+    settings = plan_settings(config["corpus"], config["model"], config["sae"], tokens_per_shard=per_shard)
+    return {"settings": settings, "n_tokens_asked": n_tokens}
 
 
 @pytest.mark.parametrize(
