@@ -1,10 +1,13 @@
 """A copy of the workflow to run in, and a small set of activations with planted groups."""
 
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +64,22 @@ class Clone:
         if check:
             assert finished.returncode == 0, finished.stdout
         return finished
+
+
+def job_table(output: str) -> dict[str, int]:
+    """Jobs by rule, from the last table of a dry run."""
+    table = output.rsplit("Job stats:", 1)[1]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+
+
+def load_script(path: str) -> ModuleType:
+    """A script of the clone's own, such as ``docs/draw_dags.py``, as a module; scripts are in no package."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 def planted_activations(*, seed: int = 0, n_tokens: int = 3_000, n_latents: int = 60) -> np.ndarray:

@@ -1,29 +1,17 @@
 """The benchmarks' activations are what they say: rates, groups, and the same for any cut into blocks."""
 
-import importlib.util
-import sys
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
-from workflow_clone import ROOT
+from workflow_clone import load_script
 
 from coactivation_manifolds.activations.activation_reader import read_shard
 from coactivation_manifolds.activations.activation_writer import ShardWriter
 from coactivation_manifolds.activations.token_rows import TokenRows
 
-
-def load(name: str):
-    """A script of the benchmarks, which are no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-synthetic = load("synthetic_activations")
+synthetic = load_script("benchmarks/synthetic_activations.py")
 SMALL = synthetic.Workload(n_latents=3_000, mean_l0=30.0, seed=3, document_tokens=60)
 COLUMNS = ("doc_id", "token_index", "position_in_doc", "token_id", "offsets", "feature_ids", "activations")
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workflow_clone import ROOT, add_small_experiment
+from workflow_clone import ROOT, add_small_experiment, job_table
 
 from coactivation_manifolds.experiment.config import load_experiment
 from coactivation_manifolds.experiment.expected_files import expected_files
@@ -40,12 +40,6 @@ def plan(folder: Path, *targets: str, poison: Path) -> str:
     )
     assert finished.returncode == 0, finished.stdout[-4000:]
     return finished.stdout
-
-
-def job_table(output: str) -> dict[str, int]:
-    """Jobs by rule, from the last table of the plan."""
-    table = output.rsplit("Job stats:", 1)[1]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
 
 
 @pytest.mark.parametrize(

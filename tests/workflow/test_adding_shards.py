@@ -1,10 +1,8 @@
 """More tokens of the same corpus: finished shards are left alone, and the result is that of a run made at once."""
 
-import re
-
 import pytest
 from tiny_models import random_texts, save_jsonl, save_model, save_sae
-from workflow_clone import Clone
+from workflow_clone import Clone, job_table
 
 pytestmark = pytest.mark.workflow
 
@@ -18,12 +16,6 @@ similarity: {{min_count: 2}}
 EDGES = "results/{}/similarity/edges.parquet"
 
 
-def jobs(plan: str) -> dict[str, int]:
-    """Jobs by rule, from the table of a dry run."""
-    table = plan.rsplit("Job stats:", 1)[1]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
-
-
 @pytest.fixture(scope="module")
 def grown(make_clone) -> tuple[Clone, dict[str, int]]:
     """A run of two shards that was given a third, and what the plan for it was."""
@@ -35,7 +27,7 @@ def grown(make_clone) -> tuple[Clone, dict[str, int]]:
     clone.write_experiment("grown", EXPERIMENT.format(n_tokens=300))
     clone.snakemake(EDGES.format("grown"))
     clone.write_experiment("grown", EXPERIMENT.format(n_tokens=450))
-    plan = jobs(clone.snakemake("-n", EDGES.format("grown")).stdout)
+    plan = job_table(clone.snakemake("-n", EDGES.format("grown")).stdout)
     clone.snakemake(EDGES.format("grown"))
     return clone, plan
 

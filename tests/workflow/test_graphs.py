@@ -1,10 +1,9 @@
 """`make dag`: with graphviz a picture, without it mermaid."""
 
-import importlib.util
 import shutil
 
 import pytest
-from workflow_clone import ROOT
+from workflow_clone import load_script
 
 pytestmark = pytest.mark.workflow
 
@@ -12,9 +11,7 @@ pytestmark = pytest.mark.workflow
 @pytest.fixture
 def draw_dags(tmp_path, monkeypatch):
     """The script, drawing into a folder of the test's."""
-    spec = importlib.util.spec_from_file_location("draw_dags", ROOT / "docs/draw_dags.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("docs/draw_dags.py")
     monkeypatch.setattr(module, "IMAGES", tmp_path)
     return module
 
