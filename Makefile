@@ -64,6 +64,7 @@ dag: $(READY)
 	$(BIN)/python docs/draw_dags.py
 
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"
 	$(BIN)/python benchmarks/count_pairs.py
 
 lock:

@@ -75,7 +75,7 @@ def machine_text(machine: dict[str, Any]) -> str:
     size = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
     return (
         f"Machine: {size}; {machine['threads']} threads where nothing else is said. Versions: {versions}. Command:\n\n"
-        "```\n.venv/bin/python benchmarks/count_pairs.py\n```"
+        "```\nmake bench\n```"
     )
 
 

@@ -231,7 +231,7 @@ def ceiling(threads: int) -> Callable[[], None]:
 
 
 @numba.njit(nogil=True)
-def _raise_counters(stream, counters):  # type: ignore[no-untyped-def]
+def _raise_counters(stream, counters):  # type: ignore[no-untyped-def]  # typed by numba
     for place in stream:
         counters[place] += np.int32(1)
 

@@ -203,7 +203,7 @@ def _document(workload: Workload, sources: Sources, number: int, *, first_token:
 
 
 @numba.njit  # no cache on disk: it would hold the name that this module was imported by
-def _fire(events, drawn, chance, starts, members, strength, last_token):  # type: ignore[no-untyped-def]
+def _fire(events, drawn, chance, starts, members, strength, last_token):  # type: ignore[no-untyped-def]  # typed by numba
     """The latents of each token, ascending, from its events; a source drawn twice on a token fires once."""
     ids = np.empty(len(chance), np.int64)
     lengths = np.zeros(len(events), np.int64)

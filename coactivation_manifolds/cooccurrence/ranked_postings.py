@@ -126,7 +126,7 @@ def _readonly(array: Array) -> Array:
 
 
 @compiled
-def _count_ids(offsets, ids, first, last, n_latents):  # type: ignore[no-untyped-def]
+def _count_ids(offsets, ids, first, last, n_latents):  # type: ignore[no-untyped-def]  # typed by numba
     counts = np.zeros(n_latents, np.int64)
     for entry in range(offsets[first], offsets[last]):
         counts[ids[entry]] += 1
@@ -134,7 +134,7 @@ def _count_ids(offsets, ids, first, last, n_latents):  # type: ignore[no-untyped
 
 
 @compiled
-def _turn(  # type: ignore[no-untyped-def]
+def _turn(  # type: ignore[no-untyped-def]  # typed by numba
     offsets, ids, rank, first, last, cursors, rows, words, n_words, first_masked, record, postings, length_bits
 ):
     """Records, from word ``record`` on, and postings of the tokens in [first, last), by blocks that are sorted by rank.
@@ -189,7 +189,7 @@ def _turn(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _scatter(keys, sorted_keys, places, shift, digit_mask, size):  # type: ignore[no-untyped-def]
+def _scatter(keys, sorted_keys, places, shift, digit_mask, size):  # type: ignore[no-untyped-def]  # typed by numba
     """One pass of a radix sort: keys in the order of one digit, whose values are counted in ``places``."""
     place = np.uint64(0)
     for digit in range(len(places)):

@@ -120,7 +120,7 @@ def count_given_pairs(
 
 
 @compiled
-def _list_postings(offsets, ids, wanted, cursor, postings):  # type: ignore[no-untyped-def]
+def _list_postings(offsets, ids, wanted, cursor, postings):  # type: ignore[no-untyped-def]  # typed by numba
     """The tokens on which each wanted latent fires, in order, from ``cursor`` on."""
     for t in range(len(offsets) - 1):
         for entry in range(offsets[t], offsets[t + 1]):
@@ -131,7 +131,7 @@ def _list_postings(offsets, ids, wanted, cursor, postings):  # type: ignore[no-u
 
 
 @compiled
-def _intersect(first, last, rarer, marked, starts, postings, marks, counts):  # type: ignore[no-untyped-def]
+def _intersect(first, last, rarer, marked, starts, postings, marks, counts):  # type: ignore[no-untyped-def]  # typed by numba
     """Count pairs first:last, which are grouped by their marked latent; ``marks`` is all zero before."""
     current = np.int64(-1)
     for pair in range(first, last):

@@ -16,7 +16,7 @@ FEW = 4  # counters read in the time of one listed
 
 
 @compiled
-def count_rows(  # type: ignore[no-untyped-def]
+def count_rows(  # type: ignore[no-untyped-def]  # typed by numba
     first,
     last,
     starts,
@@ -117,7 +117,7 @@ def count_rows(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _touch(begin, end, postings, length, rows, words, masks):  # type: ignore[no-untyped-def]
+def _touch(begin, end, postings, length, rows, words, masks):  # type: ignore[no-untyped-def]  # typed by numba
     """Load the lines that postings begin:end lead to, so that the misses overlap; write where their masks begin."""
     per_word = np.uint64(len(rows) // len(words))
     shift = np.uint64(2) if per_word == np.uint64(4) else np.uint64(1)
@@ -133,7 +133,7 @@ def _touch(begin, end, postings, length, rows, words, masks):  # type: ignore[no
 
 
 @compiled
-def _add_masks(size, words, masks, planes, levels):  # type: ignore[no-untyped-def]
+def _add_masks(size, words, masks, planes, levels):  # type: ignore[no-untyped-def]  # typed by numba
     """Add masks: bit b of planes[w, level] is bit ``level`` of the counter of mask bit (w, b).
 
     Eight masks at a time through carry-save adders (Harley and Seal), whose carry goes through the higher planes.
@@ -154,14 +154,14 @@ def _add_masks(size, words, masks, planes, levels):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _add3(x, y, z):  # type: ignore[no-untyped-def]
+def _add3(x, y, z):  # type: ignore[no-untyped-def]  # typed by numba
     """Sum and carry of three bits, in 64 places at once."""
     u = x ^ y
     return u ^ z, x & y | u & z
 
 
 @compiled
-def _count(begin, end, limit, postings, length, rows, acc):  # type: ignore[no-untyped-def]
+def _count(begin, end, limit, postings, length, rows, acc):  # type: ignore[no-untyped-def]  # typed by numba
     """Raise the counters of the ranks below ``limit`` in the runs of postings begin:end."""
     for e in range(begin, end):
         run = postings[e] >> length
@@ -173,7 +173,7 @@ def _count(begin, end, limit, postings, length, rows, acc):  # type: ignore[no-u
 
 
 @compiled
-def _count_and_list(begin, end, stop, prune, postings, length, rows, acc, touched, n_touched):  # type: ignore[no-untyped-def]
+def _count_and_list(begin, end, stop, prune, postings, length, rows, acc, touched, n_touched):  # type: ignore[no-untyped-def]  # typed by numba
     """The same, and list the counters raised below ``stop``, each once; returns their number."""
     for e in range(begin, end):
         x = postings[e] >> length
@@ -192,7 +192,7 @@ def _count_and_list(begin, end, stop, prune, postings, length, rows, acc, touche
 
 
 @compiled
-def _pack(x, y, n, bits):  # type: ignore[no-untyped-def]
+def _pack(x, y, n, bits):  # type: ignore[no-untyped-def]  # typed by numba
     """Sortable: the smaller id in the highest bits, the larger id, the count."""
     a, b = np.uint64(min(x, y)), np.uint64(max(x, y))
     return ((a << np.uint64(bits)) | b) << np.uint64(64 - 2 * bits) | np.uint64(n)

@@ -37,7 +37,7 @@ def work_offline() -> None:
 def seeded_torch(seed: int, *, threads: int) -> Iterator[None]:
     """Run a block with torch's random generator seeded and its number of threads set.
 
-    Freed memory is kept by the process, which makes training a fifth faster.
+    Freed memory is kept by the process (``keep_freed_memory``).
     With the same seed and threads, the same build of torch on the same kind of processor gives the same numbers.
     """
     import torch
