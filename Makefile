@@ -20,7 +20,7 @@ help:
 	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
-	@echo "make bench    time the counting kernel beside other tools, write docs/benchmarks.md"
+	@echo "make bench    time counting, files, figures and harvest beside other tools, write docs/benchmarks.md"
 	@echo "make setup    only the virtual environment $(VENV)"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -63,9 +63,13 @@ lint: $(READY)
 dag: $(READY)
 	$(BIN)/python docs/draw_dags.py
 
+# What each measures, and how to run one alone: the first lines of each.
+BENCHMARKS := count_pairs
+
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"
-	$(BIN)/python benchmarks/count_pairs.py
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/write_page.py
 
 lock:
 	rm -rf .venv-lock build

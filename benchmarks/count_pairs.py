@@ -1,36 +1,29 @@
-"""How fast pairs are counted, beside other tools and the machine's ceiling; writes docs/benchmarks.md.
+"""How fast pairs are counted, beside other tools and the machine's ceiling.
 
     .venv/bin/python benchmarks/count_pairs.py              everything, some 20 minutes on two cores
-    .venv/bin/python benchmarks/count_pairs.py --only scipy small --page none
+    .venv/bin/python benchmarks/count_pairs.py --only scipy small
 
 Run it on a quiet machine. Each tool starts from the same token-major arrays in memory; what it compiles or brings into
 its own format is done before. Tools take turns, and medians are compared. Sections that are left out keep the numbers
-of the last run (docs/benchmarks.json). ``pip install -e .[bench]`` brings the other tools; one that is not there is
-reported so.
+of the last run (docs/benchmarks/count_pairs.json). ``pip install -e .[bench]`` brings the other tools; one that is not
+there is reported so.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.metadata
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
-from benchmark_page import write_page
-from other_counters import OTHER_TOOLS, count_duckdb, count_polars, graphblas_product, scipy_product, upper_triangle
+from measuring import largest_memory_kib, parser_of, run_sections, take_turns
+from other_counters import count_duckdb, count_polars, graphblas_product, scipy_product, upper_triangle
 from synthetic_activations import Workload, generate_csr
 
 from coactivation_manifolds.cooccurrence.kernel import count_pairs, count_pairs_reference
@@ -38,7 +31,6 @@ from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 
 Array = npt.NDArray[Any]
 
-RESULTS, PAGE = Path("docs/benchmarks.json"), Path("docs/benchmarks.md")
 FLOOR = (1, 50)
 PRODUCT_TOKENS, SMALL_TOKENS, LONG_TOKENS = 50_000, 2_000, 500_000
 SCALING_TOKENS = (25_000, 50_000, 100_000, 200_000, 400_000, 800_000)
@@ -47,29 +39,16 @@ SECTIONS = ("memory", "scipy", "graphblas", "small", "ceiling", "scaling")
 
 
 def main() -> int:
-    """Run the sections that are asked for and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION", help=f"of {SECTIONS}"
-    )
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    """Run the sections that are asked for."""
+    parser = parser_of(__doc__, SECTIONS)
     parser.add_argument("--tokens", type=int, help="instead of each section's own number, for a trial")
-    parser.add_argument("--page", choices=["write", "none"], default="write")
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory_of:
         print(json.dumps(memory_of_job(arguments.memory_of, arguments.tokens, arguments.threads)))
         return 0
     warm_up(arguments.threads)
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    results["machine"] = machine(arguments)
-    for section in arguments.only:
-        results[section] = globals()[f"measure_{section}"](arguments)
-        print(section, json.dumps(results[section], indent=1), flush=True)
-        if arguments.page == "write":
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-            write_page(results, PAGE)
+    run_sections("count_pairs", arguments, {section: globals()[f"measure_{section}"] for section in SECTIONS})
     return 0
 
 
@@ -177,9 +156,9 @@ def memory_of_job(n_latents: int, n_tokens: int, threads: int) -> dict[str, Any]
     """Count one shard in this process: its largest memory, before and after (KiB)."""
     warm_up(threads)
     workload, offsets, ids = made(n_tokens, Workload(n_latents=n_latents))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = largest_memory_kib()
     seconds, last = take_turns({"ours": ours(offsets, ids, workload, threads, prune=False)}, 3)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    after = largest_memory_kib()
     return {
         **described(workload, offsets),
         "pairs": len(last["ours"].a),
@@ -236,19 +215,6 @@ def _raise_counters(stream, counters):  # type: ignore[no-untyped-def]  # typed 
         counters[place] += np.int32(1)
 
 
-def take_turns(tools: dict[str, Callable[[], Any]], repetitions: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Seconds of each tool, one after the other and again, and what each returned last."""
-    times: dict[str, list[float]] = {name: [] for name in tools}
-    last: dict[str, Any] = {}
-    for _ in range(repetitions):
-        for name, tool in tools.items():
-            last.pop(name, None)
-            begin = time.perf_counter()
-            last[name] = tool()
-            times[name].append(round(time.perf_counter() - begin, 6))
-    return times, last
-
-
 def check_equal(one: PairCounts, other: PairCounts) -> None:
     """Stop where two tools disagree."""
     for left, right in zip(one, other, strict=True):
@@ -263,25 +229,6 @@ def described(workload: Workload, offsets: Array) -> dict[str, Any]:
         "n_tokens": len(k),
         "mean_l0": round(float(k.mean()), 2),
         "increments": int((k * (k - 1) // 2).sum()),
-    }
-
-
-def machine(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Processor, versions and command."""
-    model = platform.processor()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    versions = {"python": platform.python_version()}
-    for name in ("numpy", "numba", "scipy", *OTHER_TOOLS):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "threads": arguments.threads,
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "versions": versions,
     }
 
 

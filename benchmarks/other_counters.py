@@ -14,8 +14,6 @@ from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 
 Array = npt.NDArray[Any]
 
-OTHER_TOOLS = ("polars", "duckdb", "python-graphblas", "suitesparse-graphblas")
-
 
 def scipy_product(offsets: Array, ids: Array, n_latents: int) -> Callable[[], Any]:
     """A.T @ A in float32: the product alone, with A made before."""

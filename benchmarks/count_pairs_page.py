@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and its two figures, from measured numbers."""
+"""The part of docs/benchmarks.md on counting pairs, and its two figures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from matplotlib.ticker import FuncFormatter
+from measuring import ratio, shown
 
 from coactivation_manifolds.figures.style import (
     GREY,
@@ -25,38 +26,33 @@ COUNTS = FuncFormatter(lambda value, _: f"{value / 1e6:,.0f} million")
 SCALING_FIGURE, TOOLS_FIGURE = "benchmark_scaling.png", "benchmark_tools.png"
 
 
-def write_page(results: dict[str, Any], page: Path) -> None:
-    """Write the page and draw the figures, with the sections that are there."""
-    parts = [INTRODUCTION, machine_text(results["machine"])]
+def page(results: dict[str, Any]) -> str:
+    """Draw the figures and give the text, of the sections that are there."""
+    parts = [INTRODUCTION]
     if "scipy" in results or "graphblas" in results:
         draw_tools(results, IMAGES / TOOLS_FIGURE)
-        parts += ["## Against products of sparse matrices", PRODUCTS, products_table(results)]
+        parts += ["### Against products of sparse matrices", PRODUCTS, products_table(results)]
         parts.append(f"![Seconds of each tool](images/{TOOLS_FIGURE})")
     if "small" in results:
-        parts += ["## Against a dictionary and self-joins", small_table(results["small"])]
+        parts += ["### Against a dictionary and self-joins", small_table(results["small"])]
     if "ceiling" in results:
-        parts += ["## Against the machine's ceiling", CEILING, ceiling_table(results["ceiling"])]
+        parts += ["### Against the machine's ceiling", CEILING, ceiling_table(results["ceiling"])]
     if "scaling" in results:
         draw_scaling(results, IMAGES / SCALING_FIGURE)
-        parts += ["## Scaling", scaling_table(results["scaling"]["points"])]
+        parts += ["### Scaling", scaling_table(results["scaling"]["points"])]
         parts.append(f"![Seconds over increments](images/{SCALING_FIGURE})")
     if "memory" in results:
-        parts += ["## Memory", MEMORY, memory_table(results["memory"])]
-    page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        parts += ["### Memory", MEMORY, memory_table(results["memory"])]
+    return "\n\n".join(parts)
 
 
-INTRODUCTION = """# Benchmarks of counting
+INTRODUCTION = """## Counting pairs
 
-How long `count_pairs` takes for one shard, from token-major arrays in memory to the sorted arrays of pairs whose
-Jaccard is at least 0.02, with every joint firing counted ("ours") and without increments that can't reach that floor
-("pruned", what the workflow runs). Compilation is left out: machine code is kept between jobs. Tools take turns;
-numbers are medians, in brackets the smallest and the largest. Pairs and counts are compared with those of SciPy, of the
-dictionary and of the self-joins, and must be equal.
-
-The activations are synthetic (`benchmarks/synthetic_activations.py`): a few latents fire on 20 to 60 % of the tokens,
-most on less than 0.1 %, 10 % never; the number of latents on a token varies around its mean; rare latents come in
-bursts within a document; 8 % of the latents are in groups of 3 to 50 that fire together. An increment is one pair of
-latents on one token."""
+`benchmarks/count_pairs.py`: how long `count_pairs` takes for one shard, from token-major arrays in memory to the sorted
+arrays of pairs whose Jaccard is at least 0.02, with every joint firing counted ("ours") and without increments that
+can't reach that floor ("pruned", what the workflow runs). Compilation is left out: machine code is kept between jobs.
+An increment is one pair of latents on one token. Pairs and counts are compared with those of SciPy, of the dictionary
+and of the self-joins, and must be equal."""
 
 PRODUCTS = """SciPy and GraphBLAS only make the product, with the matrix in their own format before, and apply no floor;
 SciPy's product runs on one core."""
@@ -67,16 +63,6 @@ latents 64 at a time, so that it is not bound by it."""
 
 MEMORY = """The largest memory of a process that makes the activations and counts them; the first number holds Python,
 the compiled code, the activations and what making them took."""
-
-
-def machine_text(machine: dict[str, Any]) -> str:
-    """Machine, versions and command."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    size = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
-    return (
-        f"Machine: {size}; {machine['threads']} threads where nothing else is said. Versions: {versions}. Command:\n\n"
-        "```\nmake bench\n```"
-    )
 
 
 def products_table(results: dict[str, Any]) -> str:
@@ -204,13 +190,3 @@ def sizes_text(part: dict[str, Any]) -> str:
         f"{part['n_latents']:,} latents, {part['n_tokens']:,} tokens, {part['mean_l0']:.0f} latents on a mean token: "
         f"{part['increments']:.3g} increments."
     )
-
-
-def ratio(times: list[float], own: list[float]) -> float:
-    """How many times one median is the other."""
-    return float(median(times) / median(own))
-
-
-def shown(times: list[float]) -> str:
-    """Median, smallest and largest."""
-    return f"{median(times):.3f} ({min(times):.3f} to {max(times):.3f})"

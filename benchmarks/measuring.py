@@ -1,0 +1,109 @@
+"""What all benchmarks share: tools that take turns, the machine, and the numbers of the last run."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+RESULTS = Path("docs/benchmarks")
+"""One JSON file for each benchmark; the page is written from them."""
+
+PACKAGES = (
+    "numpy",
+    "numba",
+    "scipy",
+    "pyarrow",
+    "polars",
+    "duckdb",
+    "python-graphblas",
+    "suitesparse-graphblas",
+    "matplotlib",
+    "torch",
+    "snakemake",
+)
+
+
+def parser_of(description: str | None, sections: tuple[str, ...]) -> argparse.ArgumentParser:
+    """Options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--only", nargs="+", choices=sections, default=list(sections), metavar="SECTION", help=f"of {sections}"
+    )
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser
+
+
+def run_sections(name: str, arguments: argparse.Namespace, measures: dict[str, Callable[..., Any]]) -> None:
+    """Measure the sections asked for; each is written when it is done, and the others keep their numbers."""
+    path = RESULTS / f"{name}.json"
+    results = recorded(name)
+    for section in arguments.only:
+        results[section] = measures[section](arguments)
+        results["machine"] = machine(arguments.threads)
+        print(section, json.dumps(results[section], indent=1), flush=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """The numbers of a benchmark's last run; empty where there was none."""
+    path = RESULTS / f"{name}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def take_turns(tools: dict[str, Callable[[], Any]], repetitions: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Seconds of each tool, one after the other and again, and what each returned last."""
+    times: dict[str, list[float]] = {name: [] for name in tools}
+    last: dict[str, Any] = {}
+    for _ in range(repetitions):
+        for name, tool in tools.items():
+            last.pop(name, None)
+            begin = time.perf_counter()
+            last[name] = tool()
+            times[name].append(round(time.perf_counter() - begin, 6))
+    return times, last
+
+
+def largest_memory_kib() -> int:
+    """The largest resident memory of this process and of its children that ended, KiB, by the kernel's account."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """Processor, memory and versions."""
+    model = platform.processor()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "versions": versions,
+    }
+
+
+def ratio(times: list[float], own: list[float]) -> float:
+    """How many times one median is the other."""
+    return float(median(times) / median(own))
+
+
+def shown(times: list[float]) -> str:
+    """Median, smallest and largest."""
+    return f"{median(times):.3f} ({min(times):.3f} to {max(times):.3f})"
