@@ -8,12 +8,24 @@ import importlib.metadata
 import json
 import os
 import platform
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from coactivation_manifolds.provenance import largest_memory_kib
+
+__all__ = [
+    "largest_memory_kib",
+    "machine",
+    "parser_of",
+    "ratio",
+    "recorded",
+    "run_sections",
+    "shown",
+    "take_turns",
+]
 
 RESULTS = Path("docs/benchmarks")
 """One JSON file for each benchmark; the page is written from them."""
@@ -73,11 +85,6 @@ def take_turns(tools: dict[str, Callable[[], Any]], repetitions: int) -> tuple[d
             last[name] = tool()
             times[name].append(round(time.perf_counter() - begin, 6))
     return times, last
-
-
-def largest_memory_kib() -> int:
-    """The largest resident memory of this process and of its children that ended, KiB, by the kernel's account."""
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def machine(threads: int) -> dict[str, Any]:

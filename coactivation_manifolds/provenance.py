@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -55,6 +56,8 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
         "seconds": round((ended - started).total_seconds(), 3),
+        "cpu_seconds": round(sum(os.times()[:4]), 3),
+        "largest_memory_kib": largest_memory_kib(),
         "host": platform.node(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
@@ -63,6 +66,12 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         "versions": dict(versions()),
     }
     write_json(record, file)
+
+
+def largest_memory_kib() -> int:
+    """The largest resident memory of this process, or of a child that has ended, KiB, by the system's account."""
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return largest // 1024 if sys.platform == "darwin" else largest
 
 
 def gpu_names() -> list[str]:
