@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs test lint dag bench lock clean-demo
+.PHONY: help setup demo pydocs test lint dag bench bench-full lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
 	@echo "make bench    time counting, files, figures and harvest beside other tools, write docs/benchmarks.md"
+	@echo "make bench-full  65,536 latents on 10 million tokens through the whole workflow (an hour, 30 GB)"
 	@echo "make setup    only the virtual environment $(VENV)"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -69,6 +70,10 @@ BENCHMARKS := count_pairs
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/write_page.py
+
+bench-full: $(READY)
+	$(BIN)/python benchmarks/full_run.py
 	$(BIN)/python benchmarks/write_page.py
 
 lock:

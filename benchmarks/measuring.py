@@ -25,6 +25,7 @@ __all__ = [
     "run_sections",
     "shown",
     "take_turns",
+    "verdict",
 ]
 
 RESULTS = Path("docs/benchmarks")
@@ -114,3 +115,8 @@ def ratio(times: list[float], own: list[float]) -> float:
 def shown(times: list[float]) -> str:
     """Median, smallest and largest."""
     return f"{median(times):.3f} ({min(times):.3f} to {max(times):.3f})"
+
+
+def verdict(met: bool) -> str:
+    """Whether a bar is met, in a word."""
+    return "met" if met else "missed"

@@ -123,17 +123,24 @@ def plan_sources(workload: Workload) -> Sources:
     )
 
 
-def generate_blocks(workload: Workload, n_tokens: int, *, block_tokens: int = 65_536) -> Iterator[TokenRows]:
-    """The first ``n_tokens`` tokens in blocks of ``block_tokens``, the last one shorter; memory is a few blocks'."""
+def generate_blocks(
+    workload: Workload, n_tokens: int, *, block_tokens: int = 65_536, first_token: int = 0
+) -> Iterator[TokenRows]:
+    """Tokens ``first_token`` to ``n_tokens`` in blocks of ``block_tokens``, the last one shorter; memory is a few
+    blocks'.
+    """
     sources = plan_sources(workload)
+    number, made = 0, 0
+    while (length := _document_length(workload, _document_rng(workload, number))) <= first_token - made:
+        number, made = number + 1, made + length
     waiting: list[TokenRows] = []
-    made, number = 0, 0
-    for first in range(0, n_tokens, block_tokens):
+    for first in range(first_token, n_tokens, block_tokens):
         last = min(first + block_tokens, n_tokens)
         while made < last:
-            waiting.append(_document(workload, sources, number, first_token=made))
-            made += waiting[-1].n_tokens
+            document = _document(workload, sources, number, first_token=made)
+            made += document.n_tokens
             number += 1
+            waiting.append(document.rows(max(0, first_token - made + document.n_tokens), document.n_tokens))
         rows = _joined(waiting)
         yield rows.rows(0, last - first)
         waiting = [rows.rows(last - first, rows.n_tokens)]
@@ -175,10 +182,19 @@ def _intensity_of_rate(rates: Array, spread: float) -> Array:
     return np.interp(rates, shares, grid)
 
 
+def _document_rng(workload: Workload, number: int) -> np.random.Generator:
+    return np.random.default_rng([workload.seed, number])
+
+
+def _document_length(workload: Workload, rng: np.random.Generator) -> int:
+    """A document's tokens: the first thing drawn."""
+    return SHORTEST_DOCUMENT + int(rng.exponential(workload.document_tokens - SHORTEST_DOCUMENT))
+
+
 def _document(workload: Workload, sources: Sources, number: int, *, first_token: int) -> TokenRows:
     """One document, from its own seed."""
-    rng = np.random.default_rng([workload.seed, number])
-    n = SHORTEST_DOCUMENT + int(rng.exponential(workload.document_tokens - SHORTEST_DOCUMENT))
+    rng = _document_rng(workload, number)
+    n = _document_length(workload, rng)
     awake = np.flatnonzero(rng.random(len(sources.on)) < sources.on)
     cumulative = np.cumsum(sources.intensity[awake])
     z = rng.lognormal(-(workload.l0_spread**2) / 2, workload.l0_spread, n)

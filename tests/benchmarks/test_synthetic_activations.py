@@ -46,6 +46,14 @@ def test_blocks_and_length_change_nothing(block_tokens: int) -> None:
         np.testing.assert_array_equal(getattr(whole, column), getattr(longer.rows(0, 300), column))
 
 
+@pytest.mark.parametrize("first_token", [1, 59, 60, 61, 170, 299])
+def test_a_later_beginning_changes_nothing(first_token: int) -> None:
+    whole = blocks_joined(list(synthetic.generate_blocks(SMALL, 300, block_tokens=300)))
+    later = blocks_joined(list(synthetic.generate_blocks(SMALL, 300, block_tokens=50, first_token=first_token)))
+    for column in COLUMNS:
+        np.testing.assert_array_equal(getattr(whole.rows(first_token, 300), column), getattr(later, column))
+
+
 def test_no_tokens() -> None:
     assert list(synthetic.generate_blocks(SMALL, 0)) == []
     offsets, ids = synthetic.generate_csr(SMALL, 0)
