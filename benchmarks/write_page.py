@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from measuring import recorded
+from synthetic_activations import Workload, plan_sources
 
 PAGE = Path("docs/benchmarks.md")
 BENCHMARKS = ("count_pairs", "full_run")
@@ -19,14 +21,14 @@ BENCHMARKS = ("count_pairs", "full_run")
 
 def main() -> int:
     """Join the parts whose numbers are there."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, marginals_text()]
     machines = {}
     for name in BENCHMARKS:
         results = recorded(name)
         if results:
             machines[machine_text(results["machine"])] = None
             parts.append(importlib.import_module(f"{name}_page").page(results))
-    parts[1:1] = machines
+    parts[2:2] = machines
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return 0
 
@@ -39,6 +41,25 @@ the smallest and the largest. What is compared is also checked to be equal.
 The activations are synthetic (`benchmarks/synthetic_activations.py`): a few latents fire on 20 to 60 % of the tokens,
 most on less than 0.1 %, 10 % never; the number of latents on a token varies around its mean; rare latents come in
 bursts within a document; 8 % of the latents are in groups of 3 to 50 that fire together."""
+
+
+def marginals_text() -> str:
+    """How often the latents of the standard workload fire, beside what is published of real ones."""
+    workload = Workload()
+    rates = plan_sources(workload).rates
+    often = rates > 0.1
+    low, middle, high = np.quantile(rates[rates > 0], [0.05, 0.5, 0.95])
+    return (
+        f"With {workload.n_latents:,} latents of which {workload.mean_l0:.0f} fire on a mean token, "
+        f"{int((rates > 0.2).sum())} latents fire on more than 20 % of the tokens, {int(often.sum())} on more than 10 % "
+        f"({rates[often].sum() / rates.sum():.0%} of all firings), {(rates < 0.001).mean():.0%} on less than 0.1 %; of "
+        f"those that fire, the median fires on {middle:.2%}, nine in ten between {low:.3%} and {high:.2%}. No real SAE "
+        "was at hand to measure. Published histograms have these traits too: densities spread over several powers of "
+        "ten below 1 % (Bricken et al., *Towards Monosemanticity*, 2023), a few dense latents on more than a tenth of "
+        "the tokens, which persist in Gemma Scope's JumpReLU SAEs (Sun et al., *Dense SAE Latents Are Features, Not "
+        "Bugs*, 2025), latents that never fire, and a number of latents that varies from token to token (Lieberum et "
+        "al., *Gemma Scope*, 2024). Real ones differ from layer to layer, and also hold latents much rarer than ours."
+    )
 
 
 def machine_text(machine: dict[str, Any]) -> str:
