@@ -51,15 +51,17 @@ def marginals_text() -> str:
     low, middle, high = np.quantile(rates[rates > 0], [0.05, 0.5, 0.95])
     return (
         f"With {workload.n_latents:,} latents of which {workload.mean_l0:.0f} fire on a mean token, "
-        f"{int((rates > 0.2).sum())} latents fire on more than 20 % of the tokens, {int(often.sum())} on more than 10 % "
-        f"({rates[often].sum() / rates.sum():.0%} of all firings), {(rates < 0.001).mean():.0%} on less than 0.1 %; of "
-        f"those that fire, the median fires on {middle:.2%}, nine in ten between {low:.3%} and {high:.2%}. No real SAE "
-        "was at hand to measure. Published histograms have these traits too: densities spread over several powers of "
-        "ten below 1 % (Bricken et al., *Towards Monosemanticity*, 2023), a few dense latents on more than a tenth of "
-        "the tokens, which persist in Gemma Scope's JumpReLU SAEs (Sun et al., *Dense SAE Latents Are Features, Not "
-        "Bugs*, 2025), latents that never fire, and a number of latents that varies from token to token (Lieberum et "
-        "al., *Gemma Scope*, 2024). Real ones differ from layer to layer, and also hold latents much rarer than ours."
-    )
+        f"{(rates > 0.2).sum()} latents fire on more than 20 % of the tokens, {often.sum()} on more than 10 % "
+        f"({rates[often].sum() / rates.sum():.0%} of all firings), {(rates < 0.001).mean():.0%} on less than 0.1 %; "
+        f"of those that fire, the median fires on {middle:.2%}, nine in ten between {low:.3%} and {high:.2%}. "
+    ) + PUBLISHED
+
+
+PUBLISHED = """No real SAE was at hand to measure. Published histograms have these traits too: densities that spread
+over several powers of ten below 1 % (Bricken et al., *Towards Monosemanticity*, 2023); a few dense latents on more
+than a tenth of the tokens, in Gemma Scope's JumpReLU SAEs too (Sun et al., *Dense SAE Latents Are Features, Not
+Bugs*, 2025); latents that never fire, and a number of latents that varies from token to token (Lieberum et al.,
+*Gemma Scope*, 2024). Real ones differ from layer to layer, and also hold latents much rarer than ours."""
 
 
 def machine_text(machine: dict[str, Any]) -> str:
