@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +56,7 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
         "seconds": round((ended - started).total_seconds(), 3),
+        "peak_memory_mib": peak_memory_mib(),
         "host": platform.node(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
@@ -63,6 +65,17 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         "versions": dict(versions()),
     }
     write_json(record, file)
+
+
+def peak_memory_mib() -> float | None:
+    """The largest resident memory of this process so far; None where the system has no /proc (getrusage would count a
+    parent's memory as well).
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024, 1)
+    return None
 
 
 def gpu_names() -> list[str]:
