@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -56,6 +57,7 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
         "seconds": round((ended - started).total_seconds(), 3),
+        "cpu_seconds": round(time.process_time(), 3),
         "peak_memory_mib": peak_memory_mib(),
         "host": platform.node(),
         "platform": platform.platform(),

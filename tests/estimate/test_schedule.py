@@ -10,7 +10,15 @@ from coactivation_manifolds.estimate.stages import Stage
 
 def stage(name, *needs, n_jobs=1, per_shard=False, threads=1, gpus=0):
     return Stage(
-        name=name, rule=name, job={}, files={}, n_jobs=n_jobs, needs=needs, per_shard=per_shard, threads=threads, gpus=gpus
+        name=name,
+        rule=name,
+        job={},
+        files={},
+        n_jobs=n_jobs,
+        needs=needs,
+        per_shard=per_shard,
+        threads=threads,
+        gpus=gpus,
     )
 
 

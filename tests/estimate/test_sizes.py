@@ -81,9 +81,7 @@ def test_chance_pairs_add_up_over_shards_and_lasting_ones_do_not():
         mean_l0=20, l0_spread=0.3, profile=[[0.2, 0.9], [8.2, 0.1]], lasting_pairs=2.0, recounted_share=0.5
     )
     one, ten = (
-        expected_sizes(
-            activity, n_tokens=20_000 * n, n_latents=5_000, n_shards=n, mean_l0=20, floor=0.02, min_count=10
-        )
+        expected_sizes(activity, n_tokens=20_000 * n, n_latents=5_000, n_shards=n, mean_l0=20, floor=0.02, min_count=10)
         for n in (1, 10)
     )
     assert ten.shard_pairs == pytest.approx(one.shard_pairs)
