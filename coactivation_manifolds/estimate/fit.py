@@ -24,14 +24,15 @@ def fit_costs(jobs: Sequence[tuple[Units, float]], *, earlier: Units) -> Units:
     jobs
         Units of work u and what was measured y > 0.
     earlier
-        Costs c0 by unit; units without one are taken as free unless a job says otherwise.
+        Costs c0 by unit. Only these units are looked at: which can matter for what is known better than measured.
+        Where there are none at all, those of the jobs.
 
     """
     from scipy.optimize import nnls
 
     jobs = [(units, measured) for units, measured in jobs if measured > 0]
-    names = list(dict.fromkeys([*earlier, *(unit for units, _ in jobs for unit in units)]))
-    names = [name for name in names if earlier.get(name, 0) > 0 or any(units.get(name, 0) for units, _ in jobs)]
+    names = [name for name, cost in earlier.items() if cost > 0]
+    names = names or list(dict.fromkeys(unit for units, _ in jobs for unit, amount in units.items() if amount > 0))
     if not jobs or not names:
         return dict(earlier)
     share = np.array([[units.get(name, 0.0) / measured for name in names] for units, measured in jobs])

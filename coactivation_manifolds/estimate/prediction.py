@@ -173,3 +173,16 @@ def predict_sizes(
         for stage in stages
     ]
     return Estimate(sizes=sizes, stages=found, machines=machines, elapsed=planning + elapsed, assumptions=notes)
+
+
+def critical_path(estimate: Estimate) -> list[tuple[StageEstimate, float]]:
+    """The chain of stages that the run's end waits for, from first to last, with the seconds that each adds to it."""
+    by_name = {found.stage.name: found for found in estimate.stages}
+    chain = []
+    last: StageEstimate | None = max(estimate.stages, key=lambda found: found.ends)
+    while last is not None:
+        needed = [by_name[name] for name in last.stage.needs if name in by_name]
+        before = max(needed, key=lambda found: found.ends, default=None)
+        chain.append((last, last.ends - (before.ends if before else 0.0)))
+        last = before
+    return chain[::-1]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
-from coactivation_manifolds.estimate.prediction import Estimate, StageEstimate
+from coactivation_manifolds.estimate.prediction import Estimate, StageEstimate, critical_path
 
 COLUMNS = ("stage", "jobs", "one job", "core hours", "GPU hours", "memory of a job", "disk", "ends after")
 LONG_JOB = 4 * 3600
@@ -60,10 +60,8 @@ def estimate_lines(estimate: Estimate) -> list[str]:
 
 def advice(estimate: Estimate) -> list[str]:
     """What takes longest, and what to ask for."""
-    longest = max(estimate.stages, key=wall_share)
-    found = [
-        f"{longest.stage.name} dominates: {duration(longest.seconds * longest.stage.n_jobs)} of work{why(longest)}"
-    ]
+    longest, waited = max(critical_path(estimate), key=lambda part: part[1])
+    found = [f"{longest.stage.name} dominates: {duration(waited)} of it{why(longest)}"]
     for stage in estimate.stages:
         if stage.memory > (ASKED_FOR_HARVEST if stage.stage.rule == "harvest_shard" else ASKED_FOR):
             found.append(
@@ -82,14 +80,11 @@ def advice(estimate: Estimate) -> list[str]:
     return found
 
 
-def wall_share(found: StageEstimate) -> float:
-    """Core seconds, with those of GPUs counted as dearer than all cores of a job."""
-    return found.core_seconds + 100 * found.gpu_seconds
-
-
 def why(found: StageEstimate) -> str:
-    """What in a job's work its time follows."""
-    return " in one job, which more machines do not shorten" if found.stage.n_jobs == 1 else " that machines share"
+    """Whether more machines would help."""
+    return (
+        ", one job, which more machines do not shorten" if found.stage.n_jobs == 1 else f", {found.stage.n_jobs:,} jobs"
+    )
 
 
 def machines_text(estimate: Estimate) -> str:

@@ -1,0 +1,163 @@
+"""Write docs/scaling.md: what very large experiments would take, on paper, from the rates that the package ships.
+
+.venv/bin/python docs/write_scaling.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from coactivation_manifolds.estimate.prediction import Estimate, Given, Machines, StageEstimate, critical_path, predict
+from coactivation_manifolds.estimate.rates import Rates, read_rates
+from coactivation_manifolds.estimate.text import bytes_text, duration, short
+from coactivation_manifolds.experiment.config import batches_per_part, load_experiment
+from coactivation_manifolds.experiment.files import Config, merge
+
+PAGE = Path("docs/scaling.md")
+BASE = "gemma-2-2b_layer12_65k"
+NODES = (8, 64, 512)
+CORES, GPUS, MEMORY = 32, 4, 256e9
+NOTED = 6
+
+
+class Workload(NamedTuple):
+    """An experiment that nobody has run."""
+
+    n_latents: int
+    n_tokens: int
+    shard_tokens: int
+    mean_l0: float
+
+
+WORKLOADS = (Workload(262_144, 100_000_000, 500_000, 100.0), Workload(1_048_576, 1_000_000_000, 500_000, 100.0))
+
+
+def main() -> int:
+    """Write the page."""
+    rates = read_rates()
+    parts = [INTRODUCTION, assumptions_text(rates), *(workload_text(workload, rates) for workload in WORKLOADS), ADVICE]
+    PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return 0
+
+
+def config_of(workload: Workload) -> Config:
+    """The reference experiment with another size."""
+    sizes = {
+        "corpus": {"n_tokens": workload.n_tokens},
+        "harvest": {"tokens_per_shard": workload.shard_tokens},
+    }
+    return merge(load_experiment(BASE), sizes)
+
+
+def estimate_of(workload: Workload, rates: Rates, nodes: int) -> Estimate:
+    """The run on some nodes."""
+    given = Given(n_latents=workload.n_latents, mean_l0=workload.mean_l0)
+    machines = Machines(cores=nodes * CORES, gpus=nodes * GPUS)
+    return predict(config_of(workload), rates, machines=machines, given=given)
+
+
+def workload_text(workload: Workload, rates: Rates) -> str:
+    """What one workload takes."""
+    estimates = {nodes: estimate_of(workload, rates, nodes) for nodes in NODES}
+    first = estimates[NODES[0]]
+    sizes, config = first.sizes, config_of(workload)
+    batch = config["harvest"]["batch_size"] * config["corpus"]["context_length"]
+    n_jobs = sum(found.stage.n_jobs for found in first.stages)
+    parts = workload.n_tokens / (batch * batches_per_part(config))
+    planning = rates.plan_seconds + rates.plan_seconds_a_job * n_jobs
+    lines = [
+        f"## {workload.n_latents:,} latents, {workload.n_tokens:,} tokens",
+        f"{sizes.n_shards:,} shards of {workload.shard_tokens:,} tokens: {short(sizes.entries)} entries, "
+        f"{short(sizes.increments)} increments, {n_jobs:,} jobs, {short(parts)} part files beside "
+        f"{short(9 * sizes.n_shards)} other files of shards. Snakemake plans for {duration(planning)}. "
+        f"All files: {bytes_text(sum(found.disk for found in first.stages))}.",
+        nodes_table(estimates),
+        f"The jobs behind it (the {NOTED} longest in all, and the largest):",
+        jobs_table(first),
+    ]
+    return "\n\n".join(lines)
+
+
+def nodes_table(estimates: dict[int, Estimate]) -> str:
+    """Elapsed time by nodes, and what the end waits for."""
+    rows = ["| nodes | from start to end | waits longest for | next |", "|---|---|---|---|"]
+    for nodes, estimate in estimates.items():
+        chain = sorted(critical_path(estimate), key=lambda part: -part[1])[:2]
+        waits = " | ".join(f"{found.stage.name}: {duration(seconds)}{alone(found)}" for found, seconds in chain)
+        rows.append(f"| {nodes} | {duration(estimate.elapsed)} | {waits} |")
+    return "\n".join(rows)
+
+
+def alone(found: StageEstimate) -> str:
+    """Whether it is a single job."""
+    return ", one job" if found.stage.n_jobs == 1 else f", {found.stage.n_jobs:,} jobs"
+
+
+def jobs_table(estimate: Estimate) -> str:
+    """The stages with most work, and those of the largest memory and disk."""
+    by_work = sorted(estimate.stages, key=lambda found: -found.seconds * found.stage.n_jobs)[:NOTED]
+    large = [max(estimate.stages, key=lambda found: found.memory), max(estimate.stages, key=lambda found: found.disk)]
+    rows = ["| stage | jobs | one job | memory of a job | disk |", "|---|---|---|---|---|"]
+    for found in estimate.stages:
+        if found in by_work or found in large:
+            name = f"{found.stage.name}{' (assumed rates)' if found.assumed else ''}"
+            memory = bytes_text(found.memory) + (", more than a node has" if found.memory > MEMORY else "")
+            rows.append(
+                f"| {name} | {found.stage.n_jobs:,} | {duration(found.seconds)} | {memory} | "
+                f"{bytes_text(found.disk) if found.disk else ''} |"
+            )
+    return "\n".join(rows)
+
+
+def assumptions_text(rates: Rates) -> str:
+    """Where the rates are from."""
+    sources = dict.fromkeys(stage.measured for stage in rates.stages.values() if not stage.is_assumed)
+    measured = f"Rates measured on: {'; '.join(sources)}." if sources else "No rate was measured."
+    assumed = [name for name, stage in rates.stages.items() if stage.is_assumed]
+    return (
+        f"A node has {CORES} cores, {GPUS} GPUs and {bytes_text(MEMORY)} of memory; the model is Gemma-2-2b up to "
+        f"block 12, with an SAE of so many latents and L0 {WORKLOADS[0].mean_l0:.0f}. {measured} Assumed, not "
+        f"measured: {', '.join(assumed) or 'none'}."
+    )
+
+
+INTRODUCTION = """# Scaling, on paper
+
+Made by `python docs/write_scaling.py` from the rates that the package ships
+(`coactivation_manifolds/estimate/rates.yaml`): the same computation as `coactivation-manifolds estimate`, far beyond
+the sizes at which the rates were measured. Nothing on this page was run. It says what would become the bottleneck
+first."""
+
+ADVICE = """## What gives way first, and what to do
+
+Jobs that exist once do not gain from nodes: the tables say which of them the end waits for. What to do about each:
+
+- **Pairs by chance**: where most latents fire only some dozen times in a shard, two that meet once or twice reach the
+  floor there, and every shard keeps other such pairs. Candidates then grow with latents and shards, and with them
+  `recount_shard` and `reduce_counts`, in time, memory and disk. Larger shards (up to 2^24 tokens at a million latents),
+  a higher `similarity.jaccard_floor`, or fewer latents (`min_firings` acts only in the reduce) end it: try the sizes
+  with `coactivation-manifolds estimate` first.
+- **Cosine neighbours** (`find_cosine_neighbors`) compare every decoder row with every other: the square of the latents
+  times d_model, in one job of two threads. It needs nothing of the counts but their number. Give the rule more
+  threads, or a GPU's BLAS; cut by rows it would be as many jobs as wanted. The same job computes what is only a
+  comparison: leave the decoder out (imports) where no comparison with cosine is wanted.
+- **The index** (`build_index`) holds 2e8 entries at once and reads all parts again for each such range: the time grows
+  with the square of the entries. On a node of much memory, raise `ENTRIES_IN_MEMORY` of
+  `activations/index_build.py`: 2e10 entries take 120 GB. Beyond that, each shard should sort its own entries, and one
+  job merge the sorted shards: one reading more in place of hundreds.
+- **Tokens of latents, summaries of activations** (`rank_latent_tokens`, `summarize_activations`) read every entry in
+  one job, and the first holds a row for each token. Both are sums over shards, and could be a job a shard.
+- **The reduce** is one merge of sorted files by ranges of latents: its time follows the rows that shards keep, its
+  memory the range, not the shards.
+- **Shards at a million latents**: ids take four bytes, a job's memory follows the entries of a shard, and one shard
+  holds at most 2^24 tokens. Shards of 500,000 tokens stay within a few gigabytes.
+- **Files**: parts hold about 8,000 tokens, so that a killed harvest loses little. For 1e9 tokens raise
+  `harvest.tokens_per_part` to 65,536 or more: file systems of clusters suffer from very many small files.
+- **Snakemake's planning** stays short as long as shards number in the thousands: larger shards, not more of them.
+  The scheduler of a cluster is slower than Snakemake: set `max-jobs-per-second` in the profile as its owners ask."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
