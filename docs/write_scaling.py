@@ -37,7 +37,8 @@ WORKLOADS = (Workload(262_144, 100_000_000, 500_000, 100.0), Workload(1_048_576,
 def main() -> int:
     """Write the page."""
     rates = read_rates()
-    parts = [INTRODUCTION, assumptions_text(rates), *(workload_text(workload, rates) for workload in WORKLOADS), ADVICE]
+    parts = [BEFORE_A_RUN, ON_PAPER, assumptions_text(rates)]
+    parts += [*(workload_text(workload, rates) for workload in WORKLOADS), ADVICE]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return 0
 
@@ -68,7 +69,7 @@ def workload_text(workload: Workload, rates: Rates) -> str:
     parts = workload.n_tokens / (batch * batches_per_part(config))
     planning = rates.plan_seconds + rates.plan_seconds_a_job * n_jobs
     lines = [
-        f"## {workload.n_latents:,} latents, {workload.n_tokens:,} tokens",
+        f"### {workload.n_latents:,} latents, {workload.n_tokens:,} tokens",
         f"{sizes.n_shards:,} shards of {workload.shard_tokens:,} tokens: {short(sizes.entries)} entries, "
         f"{short(sizes.increments)} increments, {n_jobs:,} jobs, {short(parts)} part files beside "
         f"{short(9 * sizes.n_shards)} other files of shards. Snakemake plans for {duration(planning)}. "
@@ -123,14 +124,47 @@ def assumptions_text(rates: Rates) -> str:
     )
 
 
-INTRODUCTION = """# Scaling, on paper
+BEFORE_A_RUN = """# Scaling
 
-Made by `python docs/write_scaling.py` from the rates that the package ships
-(`coactivation_manifolds/estimate/rates.yaml`): the same computation as `coactivation-manifolds estimate`, far beyond
-the sizes at which the rates were measured. Nothing on this page was run. It says what would become the bottleneck
-first."""
+<!-- Made by `python docs/write_scaling.py`; edit that, then run it again. -->
 
-ADVICE = """## What gives way first, and what to do
+## Before a run
+
+```
+coactivation-manifolds estimate mine                       # an experiment's name, or its file, as `validate` takes it
+coactivation-manifolds estimate mine --gpus 8 --cores 64 --mean-l0 60 --harvest-tokens-per-second 20_000
+```
+
+prints tokens, shards, entries and increments, and for each stage jobs, hours, memory and disk, the time from start to
+end, and which stage that time waits for. Nothing is loaded or downloaded.
+
+A stage's cost is a sum over units of its work, each with a rate: entries N E[k], increments N E[k (k - 1)] / 2 (k
+latents on a token: the second moment counts, not the mean alone), pairs, edges, clusters. Stages whose rates were never
+measured are marked `~`. Pairs and clusters depend on the SAE: those that reach the floor by chance are computed from how
+unequal the latents' rates are, the others taken from the runs of the rates.
+
+So the best estimate comes from a small run of your own: the same SAE, a few shards of the size that the large run will
+have, on the machine that it will run on.
+
+```
+coactivation-manifolds estimate mine --calibrate results/mine_small                    # or several, of different sizes
+coactivation-manifolds estimate mine --calibrate results/mine_small --write-rates here.yaml
+coactivation-manifolds estimate mine --rates here.yaml                                 # any part of the shipped rates
+```
+
+The rates come from `provenance/`, Snakemake's tables in `logs/` and the sizes of the files, so a run that shared its
+machine gives rates of a shared machine, and the first run of a clone has compiled the counting kernel. How well a
+prediction agrees with a run is in [benchmarks](benchmarks.md): `python benchmarks/check_estimate.py`.
+
+Training of a small model (`demo`, `pydocs`) is not estimated."""
+
+ON_PAPER = """## Far larger, on paper
+
+The same computation far beyond the sizes at which the rates of the package
+(`coactivation_manifolds/estimate/rates.yaml`) were measured. Nothing here was run. It says what would become the
+bottleneck first."""
+
+ADVICE = """### What gives way first, and what to do
 
 Jobs that exist once do not gain from nodes: the tables say which of them the end waits for. What to do about each:
 
