@@ -140,8 +140,8 @@ end, and which stage that time waits for. Nothing is loaded or downloaded.
 
 A stage's cost is a sum over units of its work, each with a rate: entries N E[k], increments N E[k (k - 1)] / 2 (k
 latents on a token: the second moment counts, not the mean alone), pairs, edges, clusters. Stages whose rates were never
-measured are marked `~`. Pairs and clusters depend on the SAE: those that reach the floor by chance are computed from how
-unequal the latents' rates are, the others taken from the runs of the rates.
+measured are marked `~`. Pairs and clusters depend on the SAE: those that reach the floor by chance are computed from
+how unequal the latents' rates are, the others taken from the runs of the rates.
 
 So the best estimate comes from a small run of your own: the same SAE, a few shards of the size that the large run will
 have, on the machine that it will run on.
