@@ -19,9 +19,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from measuring import parser_of, run_sections
 from synthetic_activations import Workload, generate_blocks
 
@@ -34,13 +36,13 @@ from coactivation_manifolds.storage import write_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTIONS = ("agreement",)
-BLOCK, WARM = 10_000, 10_000
+BLOCK, WARM, D_MODEL = 10_000, 10_000, 256
 EXPERIMENT = """\
-activations: {{format: parquet, path: {data}, n_latents: {latents}, shards: {shards}}}
+activations: {{format: parquet, path: {data}, n_latents: {latents}, shards: {shards}, decoder: data/decoder.npy}}
 clustering:
   headline: components_j0.20
   min_size: {min_size}
-  sweep: ["components_j{{0.10,0.20,0.30}}", leiden_cpm_phi_j0.05_r0.050_s0]
+  sweep: ["components_j{{0.10,0.20}}", leiden_cpm_phi_j0.05_r0.050_s0]
 """
 
 
@@ -49,7 +51,7 @@ def main() -> int:
     parser = parser_of(__doc__, SECTIONS)
     parser.add_argument("--latents", type=int, default=16_384)
     parser.add_argument("--mean-l0", type=float, default=60.0)
-    parser.add_argument("--tokens", type=int, nargs=3, default=[40_000, 80_000, 400_000], help="the last is predicted")
+    parser.add_argument("--tokens", type=int, nargs=3, default=[40_000, 80_000, 320_000], help="the last is predicted")
     parser.add_argument("--shard-tokens", type=int, default=40_000)
     parser.add_argument("--min-size", type=int, default=8, help="smallest cluster that is drawn")
     parser.add_argument("--folder", type=Path, help="keep the runs here")
@@ -85,8 +87,6 @@ def measure_agreement(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measured(n_tokens: int, threads: int) -> MeasuredRun:
     """The records of one run, which had ``threads`` cores."""
-    from dataclasses import replace
-
     name = name_of(n_tokens)
     return replace(read_run(Path("results") / name, load_experiment(name), read_rates()), cores=threads)
 
@@ -146,6 +146,8 @@ def prepare(folder: Path, arguments: argparse.Namespace) -> None:
             min_size=arguments.min_size,
         )
         (folder / f"config/experiments/{name_of(n_tokens)}.yaml").write_text(text, encoding="utf-8")
+    decoder = np.random.default_rng(0).standard_normal((arguments.latents, D_MODEL), np.float32)
+    np.save(folder / "data/decoder.npy", decoder)
     workload = Workload(n_latents=arguments.latents, mean_l0=arguments.mean_l0)
     made = 0
     for number, rows in enumerate(generate_blocks(workload, max(sizes), block_tokens=BLOCK)):

@@ -15,6 +15,9 @@ from coactivation_manifolds.estimate.schedule import elapsed_seconds
 from coactivation_manifolds.estimate.sizes import Activity
 from coactivation_manifolds.estimate.stages import Stage, stages_of
 
+LONGEST_GAP = 10.0
+"""Seconds between jobs: more mean that somebody stopped the run and went on later."""
+
 
 def calibrate(runs: Sequence[MeasuredRun], earlier: Rates) -> Rates:
     """Rates that explain the runs; what they say nothing of stays as it was.
@@ -39,7 +42,10 @@ def calibrate(runs: Sequence[MeasuredRun], earlier: Rates) -> Rates:
         seen = [run.host for run, stage in of_stage if name in run.seconds]
         stages[name] = StageRates(**fitted, measured="; ".join(dict.fromkeys(seen)) or known.measured or "assumed")
     return replace(
-        earlier, activity=activity_of(runs, earlier.activity), stages=stages, seconds_a_job=seconds_a_job(runs)
+        earlier,
+        activity=activity_of(runs, earlier.activity),
+        stages=stages,
+        seconds_a_job=seconds_a_job(runs, earlier.seconds_a_job),
     )
 
 
@@ -100,11 +106,12 @@ def pair_observations(run: MeasuredRun) -> list[tuple[dict[str, float], float]]:
     return [*observations, ({"lasting": latents, "chance": in_all}, sizes.edges)]
 
 
-def seconds_a_job(runs: Sequence[MeasuredRun]) -> float:
-    """Seconds between the end of a job and the start of the next, where the run was one run from start to end."""
+def seconds_a_job(runs: Sequence[MeasuredRun], earlier: float) -> float:
+    """Seconds between the end of a job and the start of the next; the earlier ones where runs were interrupted."""
     found = []
     for run in runs:
         stages = stages_of(run.config, run.sizes)
         bare, _ = elapsed_seconds(stages, {s.name: run.seconds.get(s.name, 0.0) for s in stages}, cores=run.cores)
-        found.append((run.elapsed - bare) / sum(stage.n_jobs for stage in stages))
-    return max(0.0, float(np.median(found)))
+        found.append(max(0.0, (run.elapsed - bare) / sum(stage.n_jobs for stage in stages)))
+    whole = [gap for gap in found if gap < LONGEST_GAP]
+    return float(np.median(whole)) if whole else earlier

@@ -172,6 +172,7 @@ HEADER = """\
 # stages: seconds and memory (bytes, resident) of one job, disk (bytes) of all jobs, for each unit of work. `start` is
 #   once a job: interpreter and imports. entry: one latent that fires on one token. increment: two that do. row: a pair
 #   in a file of one shard. candidate: a pair that any shard kept. point: a token of a drawn cluster.
+#   teraflop of a harvest: 1e12 / (tokens a second x flops a token); --json prints flops.
 #   measured: on what; "assumed ..." where it was not.
 # models: parameters of the embedding and of each layer, width, layers. saes: latents, by release of sae-lens.
 """
