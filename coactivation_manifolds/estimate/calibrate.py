@@ -15,6 +15,7 @@ from coactivation_manifolds.estimate.schedule import elapsed_seconds
 from coactivation_manifolds.estimate.sizes import Activity
 from coactivation_manifolds.estimate.stages import Stage, stages_of
 
+CLUMPINGS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.4, 3.2)
 LONGEST_GAP = 10.0
 """Seconds between jobs: more mean that somebody stopped the run and went on later."""
 
@@ -64,16 +65,14 @@ def activity_of(runs: Sequence[MeasuredRun], earlier: Activity) -> Activity:
     tokens = sum(largest.tokens_by_k.values())
     mean_square = sum(k * k * count for k, count in largest.tokens_by_k.items()) / max(1, tokens)
     variance = max(0.0, mean_square - sizes.mean_l0**2)
-    fitted = fit_costs(
-        [observation for run in runs for observation in pair_observations(run)],
-        earlier={"lasting": earlier.lasting_pairs, "chance": earlier.chance_factor},
-    )
+    clumping, fitted = fit_pairs(runs, earlier)
     unkept = [run.sizes for run in runs if run.sizes.candidates > run.sizes.shard_pairs]
     shares = [run.recounted / (run.candidates - run.shard_pairs) for run in unkept]
     return Activity(
         mean_l0=sizes.mean_l0,
         l0_spread=float(np.sqrt(variance)) / sizes.mean_l0 if sizes.mean_l0 else 0.0,
         profile=largest.profile,
+        clumping=clumping,
         lasting_pairs=fitted.get("lasting", 0.0),
         chance_factor=fitted.get("chance", 0.0),
         recounted_share=float(np.mean(shares)) if shares else earlier.recounted_share,
@@ -83,7 +82,21 @@ def activity_of(runs: Sequence[MeasuredRun], earlier: Activity) -> Activity:
     )
 
 
-def pair_observations(run: MeasuredRun) -> list[tuple[dict[str, float], float]]:
+def fit_pairs(runs: Sequence[MeasuredRun], earlier: Activity) -> tuple[float, dict[str, float]]:
+    """Clumping, and lasting pairs and chance factor with it; shards of one size alone do not tell the clumping."""
+    several = len({round(run.sizes.n_tokens / run.sizes.n_shards) for run in runs}) > 1
+    known = {"lasting": earlier.lasting_pairs, "chance": earlier.chance_factor}
+    found = []
+    for clumping in CLUMPINGS if several else (earlier.clumping,):
+        pairs = [observation for run in runs for observation in pair_observations(run, clumping)]
+        fitted = fit_costs(pairs, earlier=known)
+        off = [sum(fitted[name] * units[name] for name in fitted) / rows - 1 for units, rows in pairs if rows > 0]
+        found.append((sum(error**2 for error in off), clumping, fitted))
+    _, clumping, fitted = min(found, key=lambda row: row[:2])
+    return clumping, fitted
+
+
+def pair_observations(run: MeasuredRun, clumping: float) -> list[tuple[dict[str, float], float]]:
     """Pairs of a shard, of the union of the shards, and edges, as lasting pairs and expected chance pairs."""
     sizes, similarity = run.sizes, run.config["similarity"]
 
@@ -96,6 +109,7 @@ def pair_observations(run: MeasuredRun) -> list[tuple[dict[str, float], float]]:
             pairs_a_token=sizes.pairs_a_token,
             floor=similarity["jaccard_floor"],
             min_count=min_count,
+            clumping=clumping,
         )
 
     latents, in_shard = float(sizes.n_latents), chance(sizes.n_tokens / sizes.n_shards, 1)

@@ -41,12 +41,14 @@ def expected_chance_pairs(
     pairs_a_token: float,
     floor: float,
     min_count: int = 1,
+    clumping: float = 0.0,
 ) -> float:
     """Pairs that reach the floor though their latents fire independently but for the tokens' own L0.
 
     Latents of rates r_a, r_b fire together on Poisson(N r_a r_b h) tokens, h = E[k (k - 1)] / E[k]^2 (1 where all
     tokens have many latents and the same number), and are kept from n_ab >= floor (n_a + n_b) / (1 + floor) on, which
-    is Jaccard >= floor, and from ``min_count`` on; n_a is taken as N r_a. Bursts and groups come on top.
+    is Jaccard >= floor, and from ``min_count`` on; n_a is taken as N r_a. Latents that come in bursts meet in clumps:
+    with ``clumping`` w the number is negative binomial of the same mean and 1 + w times its variance.
 
     Parameters
     ----------
@@ -58,9 +60,11 @@ def expected_chance_pairs(
         E[k (k - 1)] / 2.
     floor, min_count
         Smallest Jaccard and n_ab.
+    clumping
+        w >= 0.
 
     """
-    from scipy.stats import poisson
+    from scipy.stats import nbinom, poisson
 
     table = np.asarray(profile, np.float64).reshape(-1, 2)
     rates = np.minimum(table[:, 0] * mean_l0 / n_latents, 1.0)
@@ -72,4 +76,8 @@ def expected_chance_pairs(
     needed = np.maximum(np.ceil(share * firings - 1e-9), max(min_count, 1))
     pairs = np.outer(latents, latents) / 2
     pairs[np.diag_indices(len(latents))] = np.maximum(latents * (latents - 1), 0) / 2
-    return float((pairs * poisson.sf(needed - 1, together)).sum())
+    if clumping > 0:
+        reached = nbinom.sf(needed - 1, together / clumping, 1 / (1 + clumping))
+    else:
+        reached = poisson.sf(needed - 1, together)
+    return float((pairs * reached).sum())

@@ -166,9 +166,10 @@ HEADER = """\
 # Made from the records of runs: coactivation-manifolds estimate NAME --calibrate RESULTS... --write-rates FILE
 #
 # workflow: seconds that Snakemake takes to start, to plan each job, and between the end of a job and the next.
-# activity: how latents fire: latents a token, standard deviation over mean of their number, for each latent the pairs
-#   that reach the floor at any size, chance pairs over the expected ones, rows of pass 2 for each candidate, clusters
-#   for each latent, points of a cluster for each token; profile: [rate over the mean rate, share of the latents].
+# activity: how latents fire: latents a token, standard deviation over mean of their number, clumping of chance pairs,
+#   for each latent the pairs that reach the floor at any size, chance pairs over the expected ones, rows of pass 2 for
+#   each candidate, clusters for each latent, points of a cluster for each token; profile: [rate over the mean rate,
+#   share of the latents].
 # stages: seconds and memory (bytes, resident) of one job, disk (bytes) of all jobs, for each unit of work. `start` is
 #   once a job: interpreter and imports. entry: one latent that fires on one token. increment: two that do. row: a pair
 #   in a file of one shard. candidate: a pair that any shard kept. point: a token of a drawn cluster.

@@ -69,6 +69,8 @@ class Activity:
         Latents a token, and standard deviation of their number over its mean.
     profile
         ``firing_profile``.
+    clumping
+        Of joint firings by chance, as in ``expected_chance_pairs``.
     lasting_pairs
         Pairs for each latent that reach the floor at any number of tokens.
     chance_factor
@@ -85,6 +87,7 @@ class Activity:
     mean_l0: float
     l0_spread: float
     profile: Sequence[Sequence[float]] = field(default_factory=list)
+    clumping: float = 0.0
     lasting_pairs: float = 0.0
     chance_factor: float = 1.0
     recounted_share: float = 0.0
@@ -133,6 +136,7 @@ def expected_sizes(
             pairs_a_token=on_token,
             floor=floor,
             min_count=least,
+            clumping=activity.clumping,
         )
         for tokens, least in ((n_tokens / n_shards, 1), (n_tokens, min_count))
     ]

@@ -107,3 +107,13 @@ def test_costs_that_jobs_do_not_tell_stay_as_they_were():
     assert fit_costs([], earlier={"start": 2.0}) == {"start": 2.0}
     assert fit_costs([({"start": 1}, 0.0)], earlier={}) == {}
     assert fit_costs([({"start": 1}, 3.0)], earlier={})["start"] == pytest.approx(3, rel=0.01)
+
+
+def test_pairs_that_meet_in_clumps_reach_the_floor_more_often_in_large_shards():
+    known = {"n_latents": 10_000, "mean_l0": 40, "pairs_a_token": 800, "floor": 0.02}
+    profile = firing_profile(1 / (1 + np.arange(10_000) / 20))
+    plain, clumped = (
+        [expected_chance_pairs(profile, n_tokens=n, clumping=w, **known) for n in (5_000, 100_000)] for w in (0.0, 1.2)
+    )
+    assert clumped[0] < 1.2 * plain[0]
+    assert clumped[1] > 2 * plain[1]
