@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple
 
 from coactivation_manifolds.estimate.prediction import Estimate, Given, Machines, StageEstimate, critical_path, predict
 from coactivation_manifolds.estimate.rates import Rates, read_rates
 from coactivation_manifolds.estimate.text import bytes_text, duration, short
 from coactivation_manifolds.experiment.config import batches_per_part, load_experiment
+from coactivation_manifolds.experiment.expected_files import per_shard
 from coactivation_manifolds.experiment.files import Config, merge
 
 PAGE = Path("docs/scaling.md")
 BASE = "gemma-2-2b_layer12_65k"
 NODES = (8, 64, 512)
+SHARDS = (500_000, 2_000_000, 8_000_000)
+NODES_OF_SHARDS = 64
 CORES, GPUS, MEMORY = 32, 4, 256e9
 NOTED = 6
+FILES_A_SHARD = len(per_shard(load_experiment(BASE)))
 
 
 class Workload(NamedTuple):
@@ -41,6 +46,11 @@ def main() -> int:
     parts += [*(workload_text(workload, rates) for workload in WORKLOADS), ADVICE]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return 0
+
+
+def wrapped(text: str) -> str:
+    """A paragraph in lines of the width of the other pages."""
+    return fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def config_of(workload: Workload) -> Config:
@@ -70,13 +80,17 @@ def workload_text(workload: Workload, rates: Rates) -> str:
     planning = rates.plan_seconds + rates.plan_seconds_a_job * n_jobs
     lines = [
         f"### {workload.n_latents:,} latents, {workload.n_tokens:,} tokens",
-        f"{sizes.n_shards:,} shards of {workload.shard_tokens:,} tokens: {short(sizes.entries)} entries, "
-        f"{short(sizes.increments)} increments, {n_jobs:,} jobs, {short(parts)} part files beside "
-        f"{short(9 * sizes.n_shards)} other files of shards. Snakemake plans for {duration(planning)}. "
-        f"All files: {bytes_text(sum(found.disk for found in first.stages))}.",
+        wrapped(
+            f"{sizes.n_shards:,} shards of {workload.shard_tokens:,} tokens: {short(sizes.entries)} entries, "
+            f"{short(sizes.increments)} increments, {n_jobs:,} jobs, {short(parts)} part files beside "
+            f"{short(FILES_A_SHARD * sizes.n_shards)} other files of shards. Snakemake plans for {duration(planning)}. "
+            f"All files: {bytes_text(sum(found.disk for found in first.stages))}."
+        ),
         nodes_table(estimates),
         f"The jobs behind it (the {NOTED} longest in all, and the largest):",
         jobs_table(first),
+        f"Larger shards keep fewer pairs by chance; on {NODES_OF_SHARDS} nodes:",
+        shards_table(workload, rates),
     ]
     return "\n\n".join(lines)
 
@@ -88,6 +102,25 @@ def nodes_table(estimates: dict[int, Estimate]) -> str:
         chain = sorted(critical_path(estimate), key=lambda part: -part[1])[:2]
         waits = " | ".join(f"{found.stage.name}: {duration(seconds)}{alone(found)}" for found, seconds in chain)
         rows.append(f"| {nodes} | {duration(estimate.elapsed)} | {waits} |")
+    return "\n".join(rows)
+
+
+def shards_table(workload: Workload, rates: Rates) -> str:
+    """What the size of shards changes."""
+    rows = [
+        "| tokens a shard | shards | pairs of each | candidates | from start to end | waits longest for | count_shard |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for tokens in SHARDS:
+        found = estimate_of(workload._replace(shard_tokens=tokens), rates, NODES_OF_SHARDS)
+        longest, seconds = max(critical_path(found), key=lambda part: part[1])
+        count = next(stage for stage in found.stages if stage.stage.name == "count_shard")
+        sizes = found.sizes
+        rows.append(
+            f"| {tokens:,} | {sizes.n_shards:,} | {short(sizes.shard_pairs)} | {short(sizes.candidates)} | "
+            f"{duration(found.elapsed)} | {longest.stage.name}: {duration(seconds)} | "
+            f"{duration(count.seconds)}, {bytes_text(count.memory)} |"
+        )
     return "\n".join(rows)
 
 
@@ -117,7 +150,7 @@ def assumptions_text(rates: Rates) -> str:
     sources = dict.fromkeys(stage.measured for stage in rates.stages.values() if not stage.is_assumed)
     measured = f"Rates measured on: {'; '.join(sources)}." if sources else "No rate was measured."
     assumed = [name for name, stage in rates.stages.items() if stage.is_assumed]
-    return (
+    return wrapped(
         f"A node has {CORES} cores, {GPUS} GPUs and {bytes_text(MEMORY)} of memory; the model is Gemma-2-2b up to "
         f"block 12, with an SAE of so many latents and L0 {WORKLOADS[0].mean_l0:.0f}. {measured} Assumed, not "
         f"measured: {', '.join(assumed) or 'none'}."
