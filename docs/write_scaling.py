@@ -108,7 +108,7 @@ def nodes_table(estimates: dict[int, Estimate]) -> str:
 def shards_table(workload: Workload, rates: Rates) -> str:
     """What the size of shards changes."""
     rows = [
-        "| tokens a shard | shards | pairs of each | candidates | from start to end | waits longest for | count_shard |",
+        "| tokens a shard | shards | pairs of each | candidates | start to end | waits longest for | count_shard |",
         "|---|---|---|---|---|---|---|",
     ]
     for tokens in SHARDS:
