@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs test lint dag bench lock clean-demo
+.PHONY: help setup demo pydocs test lint dag bench rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
 	@echo "make bench    time counting, files, figures and harvest beside other tools, write docs/benchmarks.md"
+	@echo "make rates    measure this machine, write the rates that \`estimate\` ships with, and docs/scaling.md"
 	@echo "make setup    only the virtual environment $(VENV)"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -70,6 +71,10 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/write_page.py
+
+rates: $(READY)
+	$(BIN)/python benchmarks/check_estimate.py --write-rates coactivation_manifolds/estimate/rates.yaml
+	$(BIN)/python docs/write_scaling.py
 
 lock:
 	rm -rf .venv-lock build
