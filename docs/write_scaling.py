@@ -189,8 +189,8 @@ The rates come from `provenance/`, Snakemake's tables in `logs/` and the sizes o
 machine gives rates of a shared machine, and the first run of a clone has compiled the counting kernel. How well a
 prediction agrees with a run is in [benchmarks](benchmarks.md): `python benchmarks/check_estimate.py`.
 
-Training of a small model (`demo`, `pydocs`) is not estimated, and clusters to draw are those of the runs of the rates: a
-run with other bounds on their size (`clustering.min_size`, `max_size`) draws others."""
+Training of a small model (`demo`, `pydocs`) is not estimated, and clusters to draw are as many as in the runs of the
+rates: with other bounds on their size (`clustering.min_size`, `max_size`) there are others."""
 
 ON_PAPER = """## Far larger, on paper
 

@@ -21,6 +21,7 @@ def run(folder: Path, script: str, *arguments: str) -> None:
 @pytest.mark.workflow
 def test_all_sections(tmp_path: Path) -> None:
     sizes = ("--tokens", "10000", "20000", "30000", "--shard-tokens", "10000", "--latents", "1000", "--mean-l0", "12")
+    sizes += ("--min-size", "3")
     run(tmp_path, "check_estimate.py", *sizes, "--write-rates", "rates.yaml")
     run(tmp_path, "write_page.py")
     page = (tmp_path / "docs/benchmarks.md").read_text(encoding="utf-8")
