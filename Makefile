@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs test lint dag bench bench-full lock clean-demo
+.PHONY: help setup demo pydocs test lint dag bench bench-full rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
 	@echo "make bench    time counting, files, figures and harvest beside other tools, write docs/benchmarks.md"
 	@echo "make bench-full  65,536 latents on 10 million tokens through the whole workflow (an hour, 30 GB)"
+	@echo "make rates    measure this machine, write the rates that \`estimate\` ships with, and docs/scaling.md"
 	@echo "make setup    only the virtual environment $(VENV)"
 	@echo "make lock     resolve requirements.lock anew"
 
@@ -65,7 +66,7 @@ dag: $(READY)
 	$(BIN)/python docs/draw_dags.py
 
 # What each measures, and how to run one alone: the first lines of each.
-BENCHMARKS := count_pairs
+BENCHMARKS := count_pairs check_estimate
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"
@@ -75,6 +76,10 @@ bench: $(READY)
 bench-full: $(READY)
 	$(BIN)/python benchmarks/full_run.py
 	$(BIN)/python benchmarks/write_page.py
+
+rates: $(READY)
+	$(BIN)/python benchmarks/check_estimate.py --write-rates coactivation_manifolds/estimate/rates.yaml
+	$(BIN)/python docs/write_scaling.py
 
 lock:
 	rm -rf .venv-lock build

@@ -155,14 +155,16 @@ def sizes(n_shards: int) -> dict[str, Any]:
 
 def stages() -> dict[str, dict[str, float]]:
     """Jobs, their seconds together, and the largest memory, by rule."""
-    found: dict[str, dict[str, float]] = defaultdict(lambda: {"jobs": 0, "seconds": 0.0, "cpu_seconds": 0.0, "kib": 0})
+    found: dict[str, dict[str, float]] = defaultdict(
+        lambda: {"jobs": 0, "seconds": 0.0, "cpu_seconds": 0.0, "mib": 0.0}
+    )
     for file in sorted(Path(paths.PROVENANCE.format(experiment=NAME)).glob("*.json")):
         record = json.loads(file.read_text(encoding="utf-8"))
         stage = found[file.name.split(".")[0]]
         stage["jobs"] += 1
         stage["seconds"] = round(stage["seconds"] + record["seconds"], 1)
         stage["cpu_seconds"] = round(stage["cpu_seconds"] + record["cpu_seconds"], 1)
-        stage["kib"] = max(stage["kib"], record["largest_memory_kib"])
+        stage["mib"] = max(stage["mib"], record["peak_memory_mib"] or 0.0)
     return dict(found)
 
 

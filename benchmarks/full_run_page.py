@@ -20,7 +20,7 @@ def page(results: dict[str, Any]) -> str:
     """Sizes, whole times, and a row for each stage."""
     run = results["workflow"]
     seconds = run["seconds"]
-    gib = max(stage["kib"] for stage in run["stages"].values()) / 2**20
+    gib = max(stage["mib"] for stage in run["stages"].values()) / 1024
     minutes = seconds["index to figures"] / 60
     disk = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in run["bytes"].items() if size >= 5e6)
     return "\n\n".join(
@@ -42,5 +42,5 @@ def stages_table(stages: dict[str, dict[str, float]]) -> str:
     lines = ["| rule | jobs | seconds together | processor seconds | largest memory |", "|---|---|---|---|---|"]
     for name, stage in sorted(stages.items(), key=lambda item: -item[1]["seconds"]):
         numbers = f"{stage['jobs']:.0f} | {stage['seconds']:,.1f} | {stage['cpu_seconds']:,.1f}"
-        lines.append(f"| {name} | {numbers} | {stage['kib'] / 2**20:.2f} GiB |")
+        lines.append(f"| {name} | {numbers} | {stage['mib'] / 1024:.2f} GiB |")
     return "\n".join(lines)

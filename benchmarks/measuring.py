@@ -8,13 +8,12 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-from coactivation_manifolds.provenance import largest_memory_kib
 
 __all__ = [
     "largest_memory_kib",
@@ -86,6 +85,11 @@ def take_turns(tools: dict[str, Callable[[], Any]], repetitions: int) -> tuple[d
             last[name] = tool()
             times[name].append(round(time.perf_counter() - begin, 6))
     return times, last
+
+
+def largest_memory_kib() -> int:
+    """The largest resident memory of this process and of its children that ended, KiB, by the kernel's account."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def machine(threads: int) -> dict[str, Any]:

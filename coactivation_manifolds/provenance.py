@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -56,8 +57,8 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
         "seconds": round((ended - started).total_seconds(), 3),
-        "cpu_seconds": round(sum(os.times()[:4]), 3),
-        "largest_memory_kib": largest_memory_kib(),
+        "cpu_seconds": round(time.process_time(), 3),
+        "peak_memory_mib": peak_memory_mib(),
         "host": platform.node(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
@@ -68,10 +69,15 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
     write_json(record, file)
 
 
-def largest_memory_kib() -> int:
-    """The largest resident memory of this process, or of a child that has ended, KiB, by the system's account."""
-    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return largest // 1024 if sys.platform == "darwin" else largest
+def peak_memory_mib() -> float | None:
+    """The largest resident memory of this process so far; None where the system has no /proc (getrusage would count a
+    parent's memory as well).
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024, 1)
+    return None
 
 
 def gpu_names() -> list[str]:

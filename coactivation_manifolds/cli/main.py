@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from coactivation_manifolds.cli.estimate_options import add_estimate_options
 from coactivation_manifolds.errors import CoactivationError, StorageError
 from coactivation_manifolds.job import about_the_machine
 
@@ -31,6 +32,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     validate = commands.add_parser("validate", help="say everything that is wrong with an experiment file")
     validate.add_argument("config", metavar="CONFIG", help="an experiment's name, or its YAML file")
+
+    estimate = commands.add_parser("estimate", help="say how long a run will take, and what memory and disk it needs")
+    add_estimate_options(estimate)
 
     inspect = commands.add_parser(
         "inspect", help="say what results there are, how large, and whether they are complete"
@@ -59,6 +63,10 @@ def run(options: argparse.Namespace) -> int:
         from coactivation_manifolds.cli.validate import validate
 
         return validate(options.config)
+    if options.command == "estimate":
+        from coactivation_manifolds.cli.estimate import estimate
+
+        return estimate(options)
     if options.command == "inspect":
         from coactivation_manifolds.cli.inspect import inspect
 

@@ -93,8 +93,7 @@ def test_a_job_of_the_workflow_leaves_its_record(tmp_path, monkeypatch):
         pass
     record = read_json("results/mine/provenance/count_shard.000003.json")
     assert record["seconds"] >= 0
-    assert record["cpu_seconds"] > 0
-    assert record["largest_memory_kib"] > 10_000
+    assert record["cpu_seconds"] >= 0 and record["peak_memory_mib"] > 10
     assert {"host", "platform", "cpus", "gpus", "workflow_commit", "versions"} <= set(record)
     with pytest.raises(SystemExit), job("logs/mine/count_shard/000004.log"):
         raise InputError("x")
