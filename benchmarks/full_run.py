@@ -162,10 +162,10 @@ def stages() -> dict[str, dict[str, float]]:
         record = json.loads(file.read_text(encoding="utf-8"))
         stage = found[file.name.split(".")[0]]
         stage["jobs"] += 1
-        stage["seconds"] = round(stage["seconds"] + record["seconds"], 1)
-        stage["cpu_seconds"] = round(stage["cpu_seconds"] + record["cpu_seconds"], 1)
+        stage["seconds"] += record["seconds"]
+        stage["cpu_seconds"] += record["cpu_seconds"]
         stage["mib"] = max(stage["mib"], record["peak_memory_mib"] or 0.0)
-    return dict(found)
+    return {name: {key: round(value, 1) for key, value in stage.items()} for name, stage in found.items()}
 
 
 if __name__ == "__main__":
