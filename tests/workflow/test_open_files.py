@@ -1,6 +1,5 @@
 """Jobs that read all shards hold few of their files open, whatever the number of shards."""
 
-import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ LIMIT = 64
 def few_open_files() -> Iterator[None]:
     """A file opened now must get one of the numbers 0 to 63, of which this process holds few."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    own = sum(int(number) < LIMIT for number in os.listdir("/proc/self/fd"))
+    own = sum(int(entry.name) < LIMIT for entry in Path("/proc/self/fd").iterdir())
     if own + 20 > LIMIT:
         pytest.skip(f"this process already holds {own} files open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, hard))
