@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from functools import lru_cache
+from inspect import signature
 from pathlib import Path
 
 from coactivation_manifolds import paths
@@ -51,16 +52,23 @@ def check_targets(arguments):
             sys.exit(f"error: {target}: {error}")
 
 
+def for_each_job(function):
+    """A function of a rule, with its arguments' names at hand: Snakemake asks for them several times a job."""
+    function.__signature__ = signature(function)
+    return function
+
+
 def setting(key):
     """A param or resource that reads one key of the wildcard's experiment, e.g. ``similarity.min_count``."""
 
-    def read(wildcards):
-        value = experiment(wildcards.experiment)
+    @lru_cache(maxsize=None)
+    def read(name):
+        value = experiment(name)
         for part in key.split("."):
             value = value.get(part) if value is not None else None
         return value
 
-    return read
+    return for_each_job(lambda wildcards: read(wildcards.experiment))
 
 
 def derived(function):
@@ -115,7 +123,7 @@ def if_harvested(template):
 
 def memory(megabytes):
     """mem_mb that grows with each attempt."""
-    return lambda wildcards, attempt: megabytes * attempt
+    return for_each_job(lambda wildcards, attempt: megabytes * attempt)
 
 
 def memory_for_tables(megabytes):
@@ -127,12 +135,16 @@ def memory_for_tables(megabytes):
 
 def minutes(count):
     """runtime in minutes that grows with each attempt."""
-    return lambda wildcards, attempt: count * attempt
+    return for_each_job(lambda wildcards, attempt: count * attempt)
 
 
+imported_experiments = lru_cache(maxsize=None)(experiment_config.imported_experiments)
+
+
+@lru_cache(maxsize=None)
 def experiments_matching(imported):
     """A regex of the experiments whose activations are (or are not) made elsewhere."""
-    elsewhere = experiment_config.imported_experiments()
+    elsewhere = imported_experiments()
     names = [
         name
         for name in experiment_config.experiment_names()

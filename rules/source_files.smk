@@ -10,15 +10,19 @@ from glob import glob, has_magic
 def local_files(section, *keys):
     """Inputs: files named in the experiment that lie here; those of the workflow's own making always count."""
 
-    def files(wildcards):
-        section_of = experiment(wildcards.experiment).get(section) or {}
-        named = [section_of[key] for key in keys if section_of.get(key) is not None]
-        return [file for path in named for file in files_at(path, section)]
-
-    return files
+    return for_each_job(
+        lambda wildcards: files_of(wildcards.experiment, section, *keys)
+    )
 
 
 @lru_cache(maxsize=None)
+def files_of(name, section, *keys):
+    """The files that keys of a section of an experiment name."""
+    section_of = experiment(name).get(section) or {}
+    named = [section_of[key] for key in keys if section_of.get(key) is not None]
+    return [file for path in named for file in files_at(path, section)]
+
+
 def files_at(path, section):
     """The files of a folder, a glob, or one file; where they are still to be made by a rule, their names."""
     if re.match("results/[^/]+/trained/", path):
@@ -41,6 +45,7 @@ OWN_FILES = {
 }
 
 
+@for_each_job
 def plan_of_shard(wildcards):
     """The plan, as an ancient input where a new one would leave this shard's tokens as they were harvested.
 
@@ -48,39 +53,33 @@ def plan_of_shard(wildcards):
     it as on an ancient file, not even for missing files or changed params: hence ancient only where nothing changed.
     """
     plan = filled(paths.CORPUS_PLAN, experiment=wildcards.experiment)
-    manifest = filled(paths.MANIFEST, **wildcards)
-    inputs = [
-        local_files(section, "path")(wildcards) for section in ("corpus", "model")
-    ]
-    settled = (
-        Path(manifest).exists()
-        and Path(plan).exists()
-        and all(is_older(file, plan) for files in inputs for file in files)
-        and experiment_config.plan_keeps_shard(
-            read_plan(plan), experiment(wildcards.experiment), int(wildcards.shard)
-        )
-    )
+    settled = experiment_config.plan_keeps_shard(
+        standing_plan(wildcards.experiment),
+        experiment(wildcards.experiment),
+        int(wildcards.shard),
+    ) and os.path.exists(filled(paths.MANIFEST, **wildcards))
     return ancient(plan) if settled else plan
 
 
 @lru_cache(maxsize=None)
-def read_plan(path):
-    """The plan of an earlier run; empty where it can't be read."""
+def standing_plan(name):
+    """The plan of an earlier run; empty where it can't be read, or is older than what it was made from."""
+    path = Path(filled(paths.CORPUS_PLAN, experiment=name))
+    made_from = [
+        file
+        for section in ("corpus", "model")
+        for file in files_of(name, section, "path")
+    ]
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        made = path.stat().st_mtime
+        if any(Path(file).stat().st_mtime > made for file in made_from):
+            return {}
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
-@lru_cache(maxsize=None)
-def is_older(path, other):
-    """Whether a file is there and not newer than another."""
-    return (
-        Path(path).exists()
-        and Path(path).stat().st_mtime <= Path(other).stat().st_mtime
-    )
-
-
+@for_each_job
 def corpus_of_shard(wildcards):
     """What of the corpus decides this shard's rows: the total of tokens only where it cuts the shard short."""
     settings = experiment(wildcards.experiment)
@@ -92,6 +91,7 @@ def corpus_of_shard(wildcards):
     }
 
 
+@for_each_job
 def harvest_of_shard(wildcards):
     """How this shard is computed."""
     settings = experiment(wildcards.experiment)

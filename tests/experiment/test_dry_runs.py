@@ -17,9 +17,14 @@ pytestmark = pytest.mark.workflow
 POISON = """\
 import importlib.abc, sys
 
+# without numpy and pandas, which Snakemake's Slurm plugin imports
+NAMES = set(
+    "torch transformers sae_lens datasets sklearn pyarrow matplotlib polars duckdb scipy numba igraph leidenalg".split()
+)
+
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"torch", "transformers", "sae_lens", "matplotlib", "pyarrow", "datasets", "sklearn"}:
+        if name.split(".")[0] in NAMES:
             raise ImportError(f"{name} is not needed for a plan")
 
 sys.meta_path.insert(0, Refuse())
