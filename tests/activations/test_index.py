@@ -9,10 +9,10 @@ from dense_rows import dense_matrices, random_dense, rows_from_dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coactivation_manifolds.activations import index_build
+from coactivation_manifolds.activations import index_tokens, posting_runs
 from coactivation_manifolds.activations.activation_writer import ShardWriter
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.activations.index_build import build_index, latent_ranges
+from coactivation_manifolds.activations.index_build import build_index
 from coactivation_manifolds.activations.slices import write_slice
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.errors import InputError, ResultsError
@@ -68,7 +68,7 @@ def test_postings_are_the_columns_of_the_dense_matrix(
 
 
 def test_the_bytes_do_not_depend_on_shards_parts_or_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_build, "TOKENS_PER_BATCH", 7)
+    monkeypatch.setattr(index_tokens, "TOKENS_PER_BATCH", 7)
     rows = rows_from_dense(random_dense(5, n_tokens=40, n_latents=9))
     contents = []
     for number, (cuts, part_rows, memory) in enumerate([([], 40, 10**6), ([0, 11, 30], 3, 20), ([20], 9, 1)]):
@@ -82,7 +82,7 @@ def test_the_bytes_do_not_depend_on_shards_parts_or_memory(tmp_path: Path, monke
 @settings(deadline=None, max_examples=50)
 @given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=20), bound=st.integers(1, 12))
 def test_ranges_cover_all_latents_and_keep_the_bound(counts: list[int], bound: int) -> None:
-    ranges = list(latent_ranges(np.array(counts), bound))
+    ranges = list(posting_runs.latent_ranges(np.array(counts), bound))
     assert [latent for first, last in ranges for latent in range(first, last)] == list(range(len(counts)))
     for first, last in ranges:
         assert sum(counts[first:last]) <= bound or np.count_nonzero(counts[first:last]) == 1
