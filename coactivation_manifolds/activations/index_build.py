@@ -22,9 +22,9 @@ import numpy as np
 
 from coactivation_manifolds.activations.activation_reader import read_listed_part, read_manifests
 from coactivation_manifolds.activations.index_tokens import TokensFile
+from coactivation_manifolds.activations.latent_ranges import Counts
 from coactivation_manifolds.activations.posting_runs import (
     VALUE_BITS,
-    Counts,
     PostingRun,
     SpilledColumn,
     merged_starts,

@@ -7,13 +7,14 @@ of the runs, one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from coactivation_manifolds.activations.latent_ranges import Counts, latent_ranges
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.compiled import compiled
 
@@ -24,7 +25,6 @@ VALUE_BITS = np.dtype(np.uint16)
 """Type of a run's values: the bits of float16, a type that numba does not know."""
 
 Array = npt.NDArray[Any]
-Counts = npt.NDArray[np.int64]
 
 
 class Column(Protocol):
@@ -102,17 +102,6 @@ def write_merged(
         for starts, column in columns:
             _place_lists(starts[first : last + 1], column[starts[first] : starts[last]], following, merged)
         merged.tofile(file)
-
-
-def latent_ranges(counts: Counts, entries: int) -> Iterator[tuple[int, int]]:
-    """Ranges [first, last) of latents with at most so many postings together, or one latent alone."""
-    first, held = 0, 0
-    for latent, count in enumerate(counts.tolist()):
-        if held and held + count > entries:
-            yield first, latent
-            first, held = latent, 0
-        held += count
-    yield first, len(counts)
 
 
 @compiled

@@ -9,10 +9,11 @@ from dense_rows import dense_matrices, random_dense, rows_from_dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coactivation_manifolds.activations import index_tokens, posting_runs
+from coactivation_manifolds.activations import index_tokens
 from coactivation_manifolds.activations.activation_writer import ShardWriter
 from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.activations.index_build import build_index
+from coactivation_manifolds.activations.latent_ranges import latent_ranges
 from coactivation_manifolds.activations.slices import write_slice
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.errors import InputError, ResultsError
@@ -82,7 +83,7 @@ def test_the_bytes_do_not_depend_on_shards_parts_or_memory(tmp_path: Path, monke
 @settings(deadline=None, max_examples=50)
 @given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=20), bound=st.integers(1, 12))
 def test_ranges_cover_all_latents_and_keep_the_bound(counts: list[int], bound: int) -> None:
-    ranges = list(posting_runs.latent_ranges(np.array(counts), bound))
+    ranges = list(latent_ranges(np.array(counts), bound))
     assert [latent for first, last in ranges for latent in range(first, last)] == list(range(len(counts)))
     for first, last in ranges:
         assert sum(counts[first:last]) <= bound or np.count_nonzero(counts[first:last]) == 1
@@ -146,7 +147,7 @@ def test_tokens_and_next_tokens(tmp_path: Path) -> None:
         {"doc_id": 1, "token_index": 9, "position_in_doc": 4, "token_id": None},
         {"doc_id": 0, "token_index": 0, "position_in_doc": 0, "token_id": 10},
     ]
-    assert index.token_ids(everything).tolist() == [10, 11, 12, 13, 14, 15, -1]
+    assert index.token_ids().tolist() == [10, 11, 12, 13, 14, 15, -1]
 
 
 def test_next_tokens_without_positions_follow_token_index(tmp_path: Path) -> None:
