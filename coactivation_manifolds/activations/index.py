@@ -6,14 +6,14 @@ import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from coactivation_manifolds.activations.index_files import check_together, open_tokens
-from coactivation_manifolds.activations.latent_ranges import latent_ranges
+from coactivation_manifolds.activations.posting_lists import LatentRange, latent_ranges, postings_within
 from coactivation_manifolds.activations.token_rows import NULL, check_positions_known
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import slice_schema
@@ -24,6 +24,9 @@ BLOCK_ENTRIES = 8_000_000
 
 TABLE_ROWS = 65_536
 """Rows of one block of ``iter_tables``."""
+
+NOWHERE = -1
+"""Stands for a token that is not asked for, in a table of places."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -37,15 +40,6 @@ class ClusterRows:
 
     token_rows: Rows
     activations: npt.NDArray[np.float32]
-
-
-class LatentRange(NamedTuple):
-    """Postings of consecutive latents: latent ``first`` + f owns the entries starts[f]:starts[f + 1] of the others."""
-
-    first: int
-    starts: npt.NDArray[np.int64]
-    token_rows: npt.NDArray[Any]
-    values: npt.NDArray[np.float16]
 
 
 class FeatureIndex:
@@ -170,13 +164,21 @@ class FeatureIndex:
         dense = np.zeros((len(token_rows), len(features)), np.float32)
         if not len(token_rows):
             return dense
-        for column, feature in enumerate(features):
-            rows, values = self.postings(feature)
-            low, high = _span(rows, int(token_rows[0]), int(token_rows[-1]))
-            fired = rows[low:high].astype(np.int64)
-            place = np.searchsorted(token_rows, fired)
-            found = token_rows[place] == fired
-            dense[place[found], column] = values[low:high][found]
+        first, last = int(token_rows[0]), int(token_rows[-1])
+        lists = [postings_within(*self.postings(feature), first, last) for feature in features]
+        # a table of places costs its length once, a search some twenty times as much as a look-up
+        places = None
+        if sum(len(rows) for rows, _ in lists) * 16 > last - first:
+            places = np.full(last - first + 1, NOWHERE, np.int64)
+            places[token_rows - first] = np.arange(len(token_rows))
+        for column, (rows, values) in enumerate(lists):
+            if places is not None:
+                place = places[rows - rows.dtype.type(first)]
+                found = place != NOWHERE
+            else:
+                place = np.searchsorted(token_rows, rows.astype(np.int64))
+                found = token_rows[place] == rows
+            dense[place[found], column] = values[found]
         return dense
 
     def slice(
@@ -255,11 +257,10 @@ class FeatureIndex:
         """One block of ``iter_tables``: entries of ascending ``features`` within the span of ``rows``."""
         token_rows, ids, values = [], [], []
         for feature in features:
-            fired, activations = self.postings(feature)
-            low, high = _span(fired, int(rows[0]), int(rows[-1]))
-            token_rows.append(fired[low:high].astype(np.int64))
-            ids.append(np.full(high - low, feature, np.int64))
-            values.append(activations[low:high])
+            fired, activations = postings_within(*self.postings(feature), int(rows[0]), int(rows[-1]))
+            token_rows.append(fired.astype(np.int64))
+            ids.append(np.full(len(fired), feature, np.int64))
+            values.append(activations)
         entry_rows = np.concatenate(token_rows)
         order = np.argsort(entry_rows, kind="stable")
         offsets = pa.array(np.searchsorted(entry_rows[order], np.append(rows, rows[-1] + 1)), pa.int64())
@@ -290,11 +291,3 @@ class FeatureIndex:
             twice = next(feature for feature in features if features.count(feature) > 1)
             raise InputError(f"latent {twice} is named twice; name each once")
         return features
-
-
-def _span(token_rows: npt.NDArray[Any], first: int, last: int) -> tuple[int, int]:
-    """Where the rows first..last (both included) begin and end in a posting list."""
-    # asked in the list's own type: else NumPy would convert, and so read, the whole list
-    low = np.searchsorted(token_rows, token_rows.dtype.type(first), side="left")
-    high = np.searchsorted(token_rows, token_rows.dtype.type(last), side="right")
-    return int(low), int(high)

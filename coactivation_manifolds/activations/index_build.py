@@ -22,7 +22,7 @@ import numpy as np
 
 from coactivation_manifolds.activations.activation_reader import read_listed_part, read_manifests
 from coactivation_manifolds.activations.index_tokens import TokensFile
-from coactivation_manifolds.activations.latent_ranges import Counts
+from coactivation_manifolds.activations.posting_lists import Counts
 from coactivation_manifolds.activations.posting_runs import (
     VALUE_BITS,
     PostingRun,

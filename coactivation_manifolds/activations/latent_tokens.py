@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.activations.index import FeatureIndex, LatentRange
+from coactivation_manifolds.activations.index import FeatureIndex
+from coactivation_manifolds.activations.posting_lists import LatentRange
 from coactivation_manifolds.activations.token_rows import NULL
 from coactivation_manifolds.compiled import compiled
 from coactivation_manifolds.schemas import LATENT_TOKENS, conform

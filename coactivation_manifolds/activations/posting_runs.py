@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.activations.latent_ranges import Counts, latent_ranges
+from coactivation_manifolds.activations.posting_lists import Counts, latent_ranges
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.compiled import compiled
 

@@ -13,7 +13,7 @@ from coactivation_manifolds.activations import index_tokens
 from coactivation_manifolds.activations.activation_writer import ShardWriter
 from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.activations.index_build import build_index
-from coactivation_manifolds.activations.latent_ranges import latent_ranges
+from coactivation_manifolds.activations.posting_lists import latent_ranges
 from coactivation_manifolds.activations.slices import write_slice
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.errors import InputError, ResultsError
