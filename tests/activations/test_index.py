@@ -68,13 +68,17 @@ def test_postings_are_the_columns_of_the_dense_matrix(
         assert (token_rows.dtype, values.dtype) == (np.uint32, np.float16)
 
 
-def test_the_bytes_do_not_depend_on_shards_parts_or_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bytes_do_not_depend_on_shards_parts_memory_or_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(index_tokens, "TOKENS_PER_BATCH", 7)
     rows = rows_from_dense(random_dense(5, n_tokens=40, n_latents=9))
     contents = []
-    for number, (cuts, part_rows, memory) in enumerate([([], 40, 10**6), ([0, 11, 30], 3, 20), ([20], 9, 1)]):
+    ways = [([], 40, 10**6, 1), ([0, 11, 30], 3, 60, 2), ([20], 9, 1, 3)]
+    for number, (cuts, part_rows, memory, threads) in enumerate(ways):
         folder = tmp_path / str(number)
-        build(write_shards(folder, rows, cuts, part_rows=part_rows), folder / "index", entries_in_memory=memory)
+        manifests = write_shards(folder, rows, cuts, part_rows=part_rows)
+        build(manifests, folder / "index", entries_in_memory=memory, threads=threads)
         contents.append([(folder / "index" / name).read_bytes() for name in FILES])
         assert sorted(path.name for path in (folder / "index").iterdir()) == sorted(FILES)
     assert contents[0] == contents[1] == contents[2]
