@@ -74,13 +74,17 @@ def recorded(name: str) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
-def take_turns(tools: dict[str, Callable[[], Any]], repetitions: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Seconds of each tool, one after the other and again, and what each returned last."""
+def take_turns(
+    tools: dict[str, Callable[[], Any]], repetitions: int, *, before: Callable[[], Any] | None = None
+) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Seconds of each tool, one after the other and again, and what each returned last; ``before`` is not timed."""
     times: dict[str, list[float]] = {name: [] for name in tools}
     last: dict[str, Any] = {}
     for _ in range(repetitions):
         for name, tool in tools.items():
             last.pop(name, None)
+            if before is not None:
+                before()
             begin = time.perf_counter()
             last[name] = tool()
             times[name].append(round(time.perf_counter() - begin, 6))

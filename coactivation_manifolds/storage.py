@@ -93,9 +93,16 @@ def write_table(
 
 
 def open_table_writer(
-    path: PathLike, schema: pa.Schema, *, metadata: Mapping[str, str] | None = None
+    path: PathLike,
+    schema: pa.Schema,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    dictionary_columns: Sequence[str] | None = None,
 ) -> pq.ParquetWriter:
-    """Open a Parquet writer with the project's settings, for tables that are streamed (use within ``atomic_path``)."""
+    """Open a Parquet writer with the project's settings, for tables that are streamed (use within ``atomic_path``).
+
+    ``dictionary_columns`` are the leaf columns whose values may be encoded as numbers of a dictionary; None means all.
+    """
     footer = {FORMAT_KEY: str(FORMAT_VERSION).encode()}
     footer.update({key.encode(): value.encode() for key, value in (metadata or {}).items()})
     return pq.ParquetWriter(
@@ -103,13 +110,16 @@ def open_table_writer(
         schema.with_metadata(footer),
         compression="zstd",
         compression_level=ZSTD_LEVEL,
+        use_dictionary=True if dictionary_columns is None else list(dictionary_columns),
         write_page_checksum=True,
         store_schema=True,
     )
 
 
-def open_table(path: PathLike) -> pq.ParquetFile:
+def open_table(path: PathLike, *, content: bytes | None = None) -> pq.ParquetFile:
     """Open a Parquet file of ours or of a user, page checksums verified at read.
+
+    ``content`` is the file's bytes where they were read already; ``path`` then only names it.
 
     Raises
     ------
@@ -120,10 +130,11 @@ def open_table(path: PathLike) -> pq.ParquetFile:
 
     """
     file = Path(path)
-    if not file.exists():
+    if content is None and not file.exists():
         raise InputError(f"{file} does not exist; check the path, or make it first with: snakemake {file}")
     try:
-        parquet = pq.ParquetFile(file, page_checksum_verification=True, memory_map=False)
+        source = file if content is None else pa.BufferReader(content)
+        parquet = pq.ParquetFile(source, page_checksum_verification=True, memory_map=False)
     except PermissionError as error:
         raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
     except (pa.ArrowInvalid, OSError) as error:

@@ -19,7 +19,7 @@ rule build_index:
         "logs/{experiment}/build_index.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: 2
     resources:
         mem_mb=memory(4000),
         runtime=minutes(120),

@@ -10,4 +10,5 @@ with job(snakemake.log[0]):
         token_rows_path=snakemake.output.token_rows,
         values_path=snakemake.output.values,
         tokens_path=snakemake.output.tokens,
+        threads=snakemake.threads,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.errors import ResultsError
-from coactivation_manifolds.storage import PathLike, damaged, open_table, read_json, sha256_file
+from coactivation_manifolds.storage import PathLike, damaged, open_table, read_json, storage_errors
 
 COLUMNS = ("doc_id", "token_index", "position_in_doc", "token_id", "feature_ids", "activations")
 MANIFEST_KEYS = (
@@ -97,21 +98,50 @@ def iter_parts(manifest_path: PathLike, *, verify: bool = True) -> Iterator[Toke
     """
     manifest = read_manifest(manifest_path)
     for part in manifest["parts"]:
-        path = Path(manifest_path).with_name(part["file"])
-        if not path.exists():
-            raise ResultsError(f"{path} is missing, though {manifest_path} lists it; {_remedy(manifest_path)}")
-        if verify and sha256_file(path) != part["sha256"]:
-            raise ResultsError(
-                f"{path} was changed after it was written (its SHA-256 differs from the manifest's); "
-                f"{_remedy(manifest_path, part=path)}"
-            )
-        rows = read_part(path, manifest["n_latents"])
-        if rows.n_tokens != part["rows"] or rows.n_entries != part["entries"]:
-            raise ResultsError(
-                f"{path} holds {rows.n_tokens} tokens and {rows.n_entries} entries, {manifest_path} says "
-                f"{part['rows']} and {part['entries']}; {_remedy(manifest_path, part=path)}"
-            )
-        yield rows
+        yield read_listed_part(manifest_path, part, n_latents=manifest["n_latents"], verify=verify)
+
+
+def read_listed_part(
+    manifest_path: PathLike, part: Mapping[str, Any], *, n_latents: int, verify: bool = True, use_threads: bool = True
+) -> TokenRows:
+    """The rows of a part as its manifest lists it.
+
+    Parameters
+    ----------
+    manifest_path
+        The shard's manifest; the part lies beside it.
+    part
+        What the manifest says of the part.
+    n_latents
+        Number of latents of the SAE.
+    verify
+        Check the part's SHA-256.
+    use_threads
+        Decode columns in Arrow's threads; without, a caller can read parts side by side in threads of its own.
+
+    Raises
+    ------
+    ResultsError
+        The part is missing, or not the one that the manifest speaks of.
+
+    """
+    path = Path(manifest_path).with_name(part["file"])
+    if not path.exists():
+        raise ResultsError(f"{path} is missing, though {manifest_path} lists it; {_remedy(manifest_path)}")
+    with storage_errors(path, "read"):
+        content = path.read_bytes()
+    if verify and hashlib.sha256(content).hexdigest() != part["sha256"]:
+        raise ResultsError(
+            f"{path} was changed after it was written (its SHA-256 differs from the manifest's); "
+            f"{_remedy(manifest_path, part=path)}"
+        )
+    rows = read_part(path, n_latents, content=content, use_threads=use_threads)
+    if rows.n_tokens != part["rows"] or rows.n_entries != part["entries"]:
+        raise ResultsError(
+            f"{path} holds {rows.n_tokens} tokens and {rows.n_entries} entries, {manifest_path} says "
+            f"{part['rows']} and {part['entries']}; {_remedy(manifest_path, part=path)}"
+        )
+    return rows
 
 
 def read_shard(manifest_path: PathLike, *, verify: bool = True) -> TokenRows:
@@ -120,8 +150,10 @@ def read_shard(manifest_path: PathLike, *, verify: bool = True) -> TokenRows:
     return concatenate(iter_parts(manifest_path, verify=verify), n_latents)
 
 
-def read_part(path: PathLike, n_latents: int) -> TokenRows:
+def read_part(path: PathLike, n_latents: int, *, content: bytes | None = None, use_threads: bool = True) -> TokenRows:
     """The rows of one part file, ours or another writer's, in any row groups.
+
+    ``content`` is the file's bytes where they were read already, ``use_threads`` as for ``read_listed_part``.
 
     Raises
     ------
@@ -129,10 +161,10 @@ def read_part(path: PathLike, n_latents: int) -> TokenRows:
         Damaged, or lacking a column.
 
     """
-    with open_table(path) as parquet:
+    with open_table(path, content=content) as parquet:
         names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
         try:
-            table = parquet.read(columns=names)
+            table = parquet.read(columns=names, use_threads=use_threads)
         except (pa.ArrowInvalid, OSError) as error:
             raise damaged(path, error) from error
     return TokenRows.from_table(table, n_latents, source=str(path))

@@ -24,7 +24,7 @@ from coactivation_manifolds.activations.part_records import (
 )
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.errors import CoactivationError, GuardRailError, ResultsError
-from coactivation_manifolds.schemas import activations_schema
+from coactivation_manifolds.schemas import ACTIVATIONS_DICTIONARY, activations_schema
 from coactivation_manifolds.storage import (
     PathLike,
     open_table_writer,
@@ -148,7 +148,10 @@ class ShardWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 metadata = {PART_KEY.decode(): json.dumps(asdict(record), sort_keys=True)}
-                with open_table_writer(temporary, activations_schema(self.n_latents), metadata=metadata) as writer:
+                schema = activations_schema(self.n_latents)
+                with open_table_writer(
+                    temporary, schema, metadata=metadata, dictionary_columns=ACTIVATIONS_DICTIONARY
+                ) as writer:
                     writer.write_table(rows.to_table(), row_group_size=ROWS_PER_GROUP)
                 if commit_by_link(temporary, final):
                     return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from coactivation_manifolds.activations.index_files import check_together, open_tokens
+from coactivation_manifolds.activations.posting_lists import LatentRange, latent_ranges, postings_within
 from coactivation_manifolds.activations.token_rows import NULL, check_positions_known
-from coactivation_manifolds.errors import InputError, ResultsError
-from coactivation_manifolds.schemas import INDEX_TOKENS, slice_schema
-from coactivation_manifolds.storage import FORMAT_KEY, PathLike, check_format_version, read_array
+from coactivation_manifolds.errors import InputError
+from coactivation_manifolds.schemas import slice_schema
+from coactivation_manifolds.storage import PathLike, read_array
 
 BLOCK_ENTRIES = 8_000_000
 """Dense entries (rows times latents) of one block of ``iter_slice``: 32 MB."""
 
 TABLE_ROWS = 65_536
 """Rows of one block of ``iter_tables``."""
+
+NOWHERE = -1
+"""Stands for a token that is not asked for, in a table of places."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -80,7 +86,7 @@ class FeatureIndex:
         token_rows = read_array(folder / "token_rows.npy", mmap=True)
         values = read_array(folder / "values.npy", mmap=True)
         tokens = open_tokens(folder / "tokens.arrow")
-        _check_together(folder, offsets, token_rows, values, tokens)
+        check_together(folder, offsets, token_rows, values, tokens)
         return cls(offsets, token_rows, values, tokens)
 
     def postings(self, feature_id: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float16]]:
@@ -95,6 +101,19 @@ class FeatureIndex:
         self._check_features([feature_id])
         first, last = int(self.offsets[feature_id]), int(self.offsets[feature_id + 1])
         return self._token_rows[first:last], self._values[first:last]
+
+    def iter_latents(self, *, entries: int) -> Iterator[LatentRange]:
+        """All postings in the index's order, in ranges of latents with at most ``entries`` together, or one alone.
+
+        What was read does not stay in memory.
+        """
+        for first, last in latent_ranges(self.counts, entries):
+            low, high = int(self.offsets[first]), int(self.offsets[last])
+            starts = self.offsets[first : last + 1] - low
+            yield LatentRange(first, starts, self._token_rows[low:high], self._values[low:high])
+            for array in (self._token_rows, self._values):
+                if isinstance(array.base, mmap.mmap):
+                    array.base.madvise(mmap.MADV_DONTNEED)
 
     def matching_rows(
         self, feature_ids: Sequence[int], *, min_active: int = 1, positions: Sequence[int] | None = None
@@ -145,13 +164,21 @@ class FeatureIndex:
         dense = np.zeros((len(token_rows), len(features)), np.float32)
         if not len(token_rows):
             return dense
-        for column, feature in enumerate(features):
-            rows, values = self.postings(feature)
-            low, high = _span(rows, int(token_rows[0]), int(token_rows[-1]))
-            fired = rows[low:high].astype(np.int64)
-            place = np.searchsorted(token_rows, fired)
-            found = token_rows[place] == fired
-            dense[place[found], column] = values[low:high][found]
+        first, last = int(token_rows[0]), int(token_rows[-1])
+        lists = [postings_within(*self.postings(feature), first, last) for feature in features]
+        # a table of places costs its length once, a search some twenty times as much as a look-up
+        places = None
+        if sum(len(rows) for rows, _ in lists) * 16 > last - first:
+            places = np.full(last - first + 1, NOWHERE, np.int64)
+            places[token_rows - first] = np.arange(len(token_rows))
+        for column, (rows, values) in enumerate(lists):
+            if places is not None:
+                place = places[rows - rows.dtype.type(first)]
+                found = place != NOWHERE
+            else:
+                place = np.searchsorted(token_rows, rows.astype(np.int64))
+                found = token_rows[place] == rows
+            dense[place[found], column] = values[found]
         return dense
 
     def slice(
@@ -187,9 +214,10 @@ class FeatureIndex:
         """doc_id, token_index, position_in_doc, token_id of given tokens, in the order given; unknown ones are null."""
         return self._tokens.take(pa.array(np.asarray(token_rows, np.int64)))
 
-    def token_ids(self, token_rows: Rows) -> npt.NDArray[np.int32]:
-        """Token ids of given tokens, int32, -1 where unknown."""
-        return self._column("token_id", token_rows)
+    def token_ids(self) -> npt.NDArray[np.int32]:
+        """Token ids of all tokens, int32 [n_tokens], -1 where unknown."""
+        ids: npt.NDArray[np.int32] = self._tokens.column("token_id").fill_null(NULL).to_numpy()
+        return ids
 
     def next_token_ids(self, token_rows: Rows) -> pa.Array:
         """The id of the token after each given one, int32.
@@ -229,11 +257,10 @@ class FeatureIndex:
         """One block of ``iter_tables``: entries of ascending ``features`` within the span of ``rows``."""
         token_rows, ids, values = [], [], []
         for feature in features:
-            fired, activations = self.postings(feature)
-            low, high = _span(fired, int(rows[0]), int(rows[-1]))
-            token_rows.append(fired[low:high].astype(np.int64))
-            ids.append(np.full(high - low, feature, np.int64))
-            values.append(activations[low:high])
+            fired, activations = postings_within(*self.postings(feature), int(rows[0]), int(rows[-1]))
+            token_rows.append(fired.astype(np.int64))
+            ids.append(np.full(len(fired), feature, np.int64))
+            values.append(activations)
         entry_rows = np.concatenate(token_rows)
         order = np.argsort(entry_rows, kind="stable")
         offsets = pa.array(np.searchsorted(entry_rows[order], np.append(rows, rows[-1] + 1)), pa.int64())
@@ -264,60 +291,3 @@ class FeatureIndex:
             twice = next(feature for feature in features if features.count(feature) > 1)
             raise InputError(f"latent {twice} is named twice; name each once")
         return features
-
-
-def _span(token_rows: npt.NDArray[Any], first: int, last: int) -> tuple[int, int]:
-    """Where the rows first..last (both included) begin and end in a posting list."""
-    # asked in the list's own type: else NumPy would convert, and so read, the whole list
-    low = np.searchsorted(token_rows, token_rows.dtype.type(first), side="left")
-    high = np.searchsorted(token_rows, token_rows.dtype.type(last), side="right")
-    return int(low), int(high)
-
-
-def open_tokens(path: Path) -> pa.Table:
-    """An index's tokens.arrow, memory-mapped.
-
-    Raises
-    ------
-    InputError
-        Missing or damaged.
-
-    """
-    if not path.exists():
-        raise InputError(f"{path} does not exist; make it first with: snakemake {path}")
-    try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is damaged or no Arrow file ({error}); delete it and make it anew") from error
-    check_format_version((table.schema.metadata or {}).get(FORMAT_KEY), path)
-    return table
-
-
-def _check_together(
-    folder: Path,
-    offsets: npt.NDArray[Any],
-    token_rows: npt.NDArray[Any],
-    values: npt.NDArray[Any],
-    tokens: pa.Table,
-) -> None:
-    """Stop unless the four files can be of one index; looks at sizes and ends only, so that it costs nothing."""
-    sound = (
-        offsets.dtype == np.int64
-        and offsets.ndim == 1
-        and len(offsets) > 1
-        and offsets[0] == 0
-        and bool(np.all(np.diff(offsets) >= 0))
-        and token_rows.dtype in (np.uint32, np.uint64)
-        and values.dtype == np.float16
-        and len(token_rows) == len(values) == offsets[-1]
-        and tokens.schema.equals(INDEX_TOKENS)
-    )
-    if sound:
-        # the last posting of each firing latent is its largest row
-        ends = offsets[1:][np.diff(offsets) > 0] - 1
-        sound = not len(ends) or int(token_rows[ends].max()) < tokens.num_rows
-    if not sound:
-        raise ResultsError(
-            f"the files of {folder} do not belong together; delete the folder and make it anew with: "
-            f"snakemake {folder / 'feature_offsets.npy'}"
-        )

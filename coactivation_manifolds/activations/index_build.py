@@ -1,37 +1,56 @@
 """Building the feature-major index: which tokens each latent fires on, and how strongly.
 
-The latents are taken in ranges whose postings fit into memory. For each range the parts are read once, and each entry
-is put where the counts say: no sorting of the whole, and files are written from front to back, so that any file system
-will do. One range suffices for about two hundred million entries; memory does not grow with the number of tokens, but
-for the postings of a single latent.
+The shards are read once. Blocks of consecutive tokens are decoded, checked and sorted by latent, in threads side by
+side, and kept while they fit into memory; then they are merged into a run on disk, in files without names beside the
+index. At the end all that is kept and on disk is merged into the index. Files are written and read from front to back,
+so that any file system will do. The work is linear in the entries; memory does not grow with them, but for the postings
+of a single latent. Beyond the bound of memory, the disk holds most postings twice for a while.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from coactivation_manifolds.activations.activation_reader import iter_parts, read_manifests
-from coactivation_manifolds.activations.token_rows import NULL, TokenRows
-from coactivation_manifolds.schemas import INDEX_TOKENS
-from coactivation_manifolds.storage import FORMAT_KEY, FORMAT_VERSION, PathLike, atomic_path, write_array
+from coactivation_manifolds.activations.activation_reader import read_listed_part, read_manifests
+from coactivation_manifolds.activations.index_tokens import TokensFile
+from coactivation_manifolds.activations.posting_lists import Counts
+from coactivation_manifolds.activations.posting_runs import (
+    VALUE_BITS,
+    PostingRun,
+    SpilledColumn,
+    merged_starts,
+    sort_by_latent,
+    write_merged,
+)
+from coactivation_manifolds.activations.token_rows import TokenRows
+from coactivation_manifolds.storage import PathLike, atomic_path, write_array
 
 ENTRIES_IN_MEMORY = 200_000_000
-"""Postings held at once: 6 to 10 bytes each, so at most 2 GB."""
+"""Postings kept in memory: 6 bytes each (10 beyond 2^32 tokens), so 1.2 GB."""
 
-TOKENS_PER_BATCH = 262_144
-"""Rows of one record batch of tokens.arrow, whatever the shards and parts."""
+ENTRIES_PER_BLOCK = 2_000_000
+"""Entries that a thread sorts at once."""
 
 logger = logging.getLogger(__name__)
 
-Counts = npt.NDArray[np.int64]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Block(NamedTuple):
+    """Consecutive parts that are sorted together: manifest and listing of each, and the row of the first token."""
+
+    parts: list[tuple[PathLike, dict[str, Any]]]
+    first_row: int
 
 
 def build_index(
@@ -41,6 +60,7 @@ def build_index(
     token_rows_path: PathLike,
     values_path: PathLike,
     tokens_path: PathLike,
+    threads: int = 1,
     entries_in_memory: int = ENTRIES_IN_MEMORY,
 ) -> None:
     """Turn the shards into postings.
@@ -57,8 +77,10 @@ def build_index(
         float16: the postings' activations.
     tokens_path
         Arrow IPC file of the tokens' descriptions, one row a token.
+    threads
+        Blocks that are read side by side. The files do not depend on it.
     entries_in_memory
-        Bound on the postings held at once. The files do not depend on it.
+        Bound on the postings kept in memory. The files do not depend on it.
 
     Raises
     ------
@@ -69,63 +91,124 @@ def build_index(
     manifests = read_manifests(manifest_paths)
     n_latents = int(manifests[0]["n_latents"])
     n_tokens = sum(int(manifest["n_tokens"]) for manifest in manifests)
-    with ExitStack() as files:
+    row_type = np.dtype(np.uint32 if n_tokens <= 2**32 else np.uint64)
+
+    def sort_block(block: Block) -> tuple[list[TokenRows], PostingRun]:
+        # decoding columns in Arrow's threads as well would only make the threads wait for one another
+        parts = [read_listed_part(path, part, n_latents=n_latents, use_threads=False) for path, part in block.parts]
+        return parts, sort_by_latent(parts, first_row=block.first_row, n_latents=n_latents, row_type=row_type)
+
+    with ExitStack() as files, ThreadPoolExecutor(threads) as pool:
         tokens_file = files.enter_context(atomic_path(tokens_path))
-        counts = write_tokens(manifest_paths, tokens_file, n_latents=n_latents)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        row_type = np.dtype(np.uint32 if n_tokens <= 2**32 else np.uint64)
+        runs = PostingRuns(n_latents, row_type, entries_in_memory, folder=tokens_file.parent, files=files)
+        with TokensFile(tokens_file) as tokens:
+            blocks = plan_blocks(manifest_paths, manifests, min(ENTRIES_PER_BLOCK, entries_in_memory))
+            for parts, run in in_order(pool, sort_block, blocks, ahead=2 * threads):
+                for rows in parts:
+                    tokens.add(rows)
+                runs.add(run, pool=pool)
+        offsets = runs.starts()
         rows_file = open_array(files, token_rows_path, row_type, int(offsets[-1]))
         values_file = open_array(files, values_path, np.dtype(np.float16), int(offsets[-1]))
-        for first, last in latent_ranges(counts, entries_in_memory):
-            logger.info("postings of latents %d to %d of %d", first, last - 1, n_latents)
-            token_rows, values = gather_postings(manifest_paths, offsets[first : last + 1], first, row_type)
-            token_rows.tofile(rows_file)
-            values.tofile(values_file)
+        runs.write(rows_file, values_file, pool=pool)
         write_array(offsets, offsets_path)
     logger.info("index of %d tokens, %d latents, %d postings", n_tokens, n_latents, offsets[-1])
 
 
-def iter_all_parts(manifest_paths: Sequence[PathLike], *, verify: bool) -> Iterator[tuple[int, TokenRows]]:
-    """All parts of all shards in order, each with the row of its first token."""
-    first_row = 0
-    for path in manifest_paths:
-        for rows in iter_parts(path, verify=verify):
-            yield first_row, rows
-            first_row += rows.n_tokens
+def plan_blocks(
+    manifest_paths: Sequence[PathLike], manifests: Sequence[dict[str, Any]], entries: int
+) -> Iterator[Block]:
+    """All parts of all shards in order, so many together that they hold at least ``entries``."""
+    parts: list[tuple[PathLike, dict[str, Any]]] = []
+    row, first_row, held = 0, 0, 0
+    for path, manifest in zip(manifest_paths, manifests, strict=True):
+        for part in manifest["parts"]:
+            parts.append((path, part))
+            row += int(part["rows"])
+            held += int(part["entries"])
+            if held >= entries:
+                yield Block(parts, first_row)
+                parts, first_row, held = [], row, 0
+    if parts:
+        yield Block(parts, first_row)
 
 
-def write_tokens(manifest_paths: Sequence[PathLike], path: Path, *, n_latents: int) -> Counts:
-    """Write tokens.arrow and count each latent's firings, int64 [n_latents], in one pass that checks all hashes."""
-    counts = np.zeros(n_latents, np.int64)
-    schema = INDEX_TOKENS.with_metadata({FORMAT_KEY: str(FORMAT_VERSION).encode()})
-    pending: list[list[npt.NDArray[Any]]] = []
-    n_pending = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        for _, rows in iter_all_parts(manifest_paths, verify=True):
-            counts += np.bincount(rows.feature_ids, minlength=n_latents)
-            pending.append([rows.doc_id, rows.token_index, rows.position_in_doc, rows.token_id])
-            n_pending += rows.n_tokens
-            if n_pending < TOKENS_PER_BATCH:
-                continue
-            joined = [np.concatenate(column) for column in zip(*pending, strict=True)]
-            full = n_pending - n_pending % TOKENS_PER_BATCH
-            for start in range(0, full, TOKENS_PER_BATCH):
-                writer.write_batch(token_batch([column[start : start + TOKENS_PER_BATCH] for column in joined], schema))
-            pending = [[column[full:] for column in joined]]
-            n_pending -= full
-        if n_pending:
-            writer.write_batch(token_batch([np.concatenate(column) for column in zip(*pending, strict=True)], schema))
-    return counts
+def in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
+) -> Iterator[Result]:
+    """What ``function`` gives for each item, in order; at most ``ahead`` are computed before they are asked for."""
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
-def token_batch(columns: Sequence[npt.NDArray[Any]], schema: pa.Schema) -> pa.RecordBatch:
-    """The descriptions of tokens as a record batch; -1 becomes null in the two columns that may be unknown."""
-    arrays = []
-    for values, field in zip(columns, schema, strict=True):
-        unknown = values == NULL if field.name in ("position_in_doc", "token_id") else None
-        # a mask without a null would leave a bitmap in the file or not, by the way the array came about
-        arrays.append(pa.array(values, field.type, mask=unknown if unknown is not None and unknown.any() else None))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+class PostingRuns:
+    """Runs of consecutive tokens: the last ones in memory, those before in files, which go when ``files`` closes."""
+
+    def __init__(
+        self, n_latents: int, row_type: np.dtype[Any], entries_in_memory: int, *, folder: Path, files: ExitStack
+    ) -> None:
+        self._n_latents = n_latents
+        self._row_type = row_type
+        self._bound = entries_in_memory
+        self._folder = folder
+        self._files = files
+        self._spilled: list[PostingRun] = []
+        self._kept: list[PostingRun] = []
+        self._n_kept = 0
+
+    def add(self, run: PostingRun, *, pool: ThreadPoolExecutor) -> None:
+        """Append a run in memory; where it does not fit beside the others there, those go to disk."""
+        size = int(run.starts[-1]) + len(run.starts)
+        if self._kept and self._n_kept + size > self._bound:
+            self._spill(pool)
+        self._kept.append(run)
+        self._n_kept += size
+
+    def starts(self) -> Counts:
+        """Where each latent's postings begin when all runs are one, and the end, int64 [n_latents + 1]."""
+        return merged_starts([*self._spilled, *self._kept], self._n_latents)
+
+    def write(self, rows_file: IO[bytes], values_file: IO[bytes], *, pool: ThreadPoolExecutor) -> None:
+        """Append the postings of all runs to two files, ordered by latent, then token row."""
+        self._merge([*self._spilled, *self._kept], rows_file, values_file, pool)
+
+    def _spill(self, pool: ThreadPoolExecutor) -> None:
+        """Merge what is in memory into a run on disk."""
+        rows_file, values_file = (unnamed_file(self._files, self._folder) for _ in range(2))
+        starts = self._merge(self._kept, rows_file, values_file, pool)
+        rows, values = SpilledColumn(rows_file, self._row_type), SpilledColumn(values_file, VALUE_BITS)
+        self._spilled.append(PostingRun(starts, rows, values))
+        self._kept, self._n_kept = [], 0
+        logger.info("%d postings went to disk", starts[-1])
+
+    def _merge(
+        self, runs: Sequence[PostingRun], rows_file: IO[bytes], values_file: IO[bytes], pool: ThreadPoolExecutor
+    ) -> Counts:
+        """Write both columns of runs together, side by side; where each latent's postings begin."""
+        starts = merged_starts(runs, self._n_latents)
+        rows = [(run.starts, run.token_rows) for run in runs]
+        values = [(run.starts, run.values) for run in runs]
+        tasks = [
+            pool.submit(write_merged, rows, starts, rows_file, self._row_type),
+            pool.submit(write_merged, values, starts, values_file, VALUE_BITS),
+        ]
+        for task in tasks:
+            task.result()
+        return starts
+
+
+def unnamed_file(files: ExitStack, folder: Path) -> IO[bytes]:
+    """A file that nobody else sees and that is gone when ``files`` closes, or when the process dies."""
+    return files.enter_context(tempfile.TemporaryFile(dir=folder))
 
 
 def open_array(files: ExitStack, path: PathLike, dtype: np.dtype[Any], length: int) -> IO[bytes]:
@@ -135,41 +218,3 @@ def open_array(files: ExitStack, path: PathLike, dtype: np.dtype[Any], length: i
     np.lib.format.write_array_header_1_0(handle, header)
     handle.flush()
     return handle
-
-
-def latent_ranges(counts: Counts, entries_in_memory: int) -> Iterator[tuple[int, int]]:
-    """Ranges [first, last) of latents with at most so many postings together, or one latent alone."""
-    first, held = 0, 0
-    for latent, count in enumerate(counts.tolist()):
-        if held and held + count > entries_in_memory:
-            yield first, latent
-            first, held = latent, 0
-        held += count
-    yield first, len(counts)
-
-
-def gather_postings(
-    manifest_paths: Sequence[PathLike], offsets: Counts, first_latent: int, row_type: np.dtype[Any]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.float16]]:
-    """Token rows and values of a range of latents, ordered by latent, then token row.
-
-    ``offsets`` int64 [latents + 1] are those of the range in the whole index.
-    """
-    n_range = len(offsets) - 1
-    size = int(offsets[-1] - offsets[0])
-    token_rows, values = np.empty(size, row_type), np.empty(size, np.float16)
-    following = offsets[:-1] - offsets[0]
-    for first_row, rows in iter_all_parts(manifest_paths, verify=False):
-        chosen, row_of_entry, activations = rows.feature_ids, rows.row_of_entries(), rows.activations
-        if n_range != rows.n_latents:
-            inside = (chosen >= first_latent) & (chosen < first_latent + n_range)
-            chosen = chosen[inside] - chosen.dtype.type(first_latent)
-            row_of_entry, activations = row_of_entry[inside], activations[inside]
-        # within a latent the stable sort keeps the tokens' order; 16-bit ids are sorted by radix
-        order = np.argsort(chosen, kind="stable")
-        count = np.bincount(chosen, minlength=n_range)
-        place = np.repeat(following - (np.cumsum(count) - count), count) + np.arange(len(chosen))
-        token_rows[place] = first_row + row_of_entry[order]
-        values[place] = activations[order]
-        following += count
-    return token_rows, values

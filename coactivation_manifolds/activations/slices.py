@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.schemas import slice_schema
+from coactivation_manifolds.schemas import ACTIVATIONS_DICTIONARY, slice_schema
 from coactivation_manifolds.storage import PathLike, atomic_path, open_table_writer
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,9 @@ def write_slice(index: FeatureIndex, feature_ids: Sequence[int], out_path: PathL
     n_rows = 0
     with (
         atomic_path(out_path) as temporary,
-        open_table_writer(temporary, slice_schema(index.n_latents)) as writer,
+        open_table_writer(
+            temporary, slice_schema(index.n_latents), dictionary_columns=ACTIVATIONS_DICTIONARY
+        ) as writer,
     ):
         for table in index.iter_tables(feature_ids):
             writer.write_table(table)

@@ -145,8 +145,10 @@ def shard_stats(manifest_path: PathLike, manifest: Mapping[str, Any], sums: Feat
     for rows in iter_parts(manifest_path):
         sums.add(rows)
         if rows.n_entries:
-            smallest.append(float(rows.activations.min()))
-            largest.append(float(rows.activations.max()))
+            # positive float16 are ordered as their bit patterns are, which NumPy compares faster
+            bits = rows.activations.view(np.uint16)
+            smallest.append(float(bits.min(keepdims=True).view(np.float16)[0]))
+            largest.append(float(bits.max(keepdims=True).view(np.float16)[0]))
     n_tokens, n_entries = int(manifest["n_tokens"]), int(manifest["n_entries"])
     return {
         "shard": manifest["shard"],

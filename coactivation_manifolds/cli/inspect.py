@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coactivation_manifolds.activations.index import open_tokens
+from coactivation_manifolds.activations.index_files import open_tokens
 from coactivation_manifolds.cli.results_folder import config_of_results, find_results, size_text
 from coactivation_manifolds.errors import CoactivationError, ResultsError
 from coactivation_manifolds.experiment.expected_files import STAGES, expected_files

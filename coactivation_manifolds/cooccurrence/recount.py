@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.activations.activation_reader import read_shard
-from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.compiled import compiled
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 from coactivation_manifolds.cooccurrence.pair_files import counts_table, pair_keys, write_pair_counts
 from coactivation_manifolds.storage import PathLike, read_table

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.compiled import compiled
 
 BLOCK, PART = 64, 8  # counters read at once; and where a block holds a pair
 BATCH = 64  # visits touched at once

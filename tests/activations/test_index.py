@@ -9,10 +9,11 @@ from dense_rows import dense_matrices, random_dense, rows_from_dense
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coactivation_manifolds.activations import index_build
+from coactivation_manifolds.activations import index_tokens
 from coactivation_manifolds.activations.activation_writer import ShardWriter
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.activations.index_build import build_index, latent_ranges
+from coactivation_manifolds.activations.index_build import build_index
+from coactivation_manifolds.activations.posting_lists import latent_ranges
 from coactivation_manifolds.activations.slices import write_slice
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.errors import InputError, ResultsError
@@ -67,13 +68,17 @@ def test_postings_are_the_columns_of_the_dense_matrix(
         assert (token_rows.dtype, values.dtype) == (np.uint32, np.float16)
 
 
-def test_the_bytes_do_not_depend_on_shards_parts_or_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_build, "TOKENS_PER_BATCH", 7)
+def test_the_bytes_do_not_depend_on_shards_parts_memory_or_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_tokens, "TOKENS_PER_BATCH", 7)
     rows = rows_from_dense(random_dense(5, n_tokens=40, n_latents=9))
     contents = []
-    for number, (cuts, part_rows, memory) in enumerate([([], 40, 10**6), ([0, 11, 30], 3, 20), ([20], 9, 1)]):
+    ways = [([], 40, 10**6, 1), ([0, 11, 30], 3, 60, 2), ([20], 9, 1, 3)]
+    for number, (cuts, part_rows, memory, threads) in enumerate(ways):
         folder = tmp_path / str(number)
-        build(write_shards(folder, rows, cuts, part_rows=part_rows), folder / "index", entries_in_memory=memory)
+        manifests = write_shards(folder, rows, cuts, part_rows=part_rows)
+        build(manifests, folder / "index", entries_in_memory=memory, threads=threads)
         contents.append([(folder / "index" / name).read_bytes() for name in FILES])
         assert sorted(path.name for path in (folder / "index").iterdir()) == sorted(FILES)
     assert contents[0] == contents[1] == contents[2]
@@ -146,7 +151,7 @@ def test_tokens_and_next_tokens(tmp_path: Path) -> None:
         {"doc_id": 1, "token_index": 9, "position_in_doc": 4, "token_id": None},
         {"doc_id": 0, "token_index": 0, "position_in_doc": 0, "token_id": 10},
     ]
-    assert index.token_ids(everything).tolist() == [10, 11, 12, 13, 14, 15, -1]
+    assert index.token_ids().tolist() == [10, 11, 12, 13, 14, 15, -1]
 
 
 def test_next_tokens_without_positions_follow_token_index(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.activations.index_build import token_batch
+from coactivation_manifolds.activations.index_tokens import token_batch
 from coactivation_manifolds.activations.latent_tokens import rank_latent_tokens
 from coactivation_manifolds.schemas import INDEX_TOKENS, LATENT_TOKENS
 from coactivation_manifolds.storage import read_table

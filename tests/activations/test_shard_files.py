@@ -78,6 +78,15 @@ def test_manifest_and_footer_say_what_the_contract_asks(tmp_path: Path, rows: To
         )
 
 
+def test_all_columns_but_the_values_have_a_dictionary(tmp_path: Path, rows: TokenRows) -> None:
+    write_shard(tmp_path, rows, part_rows=8)
+    with open_table(tmp_path / "part-00000.parquet") as parquet:
+        group = parquet.metadata.row_group(0)
+        columns = [group.column(n) for n in range(group.num_columns)]
+    plain = [column.path_in_schema for column in columns if "RLE_DICTIONARY" not in column.encodings]
+    assert plain == ["activations.list.element"]
+
+
 def test_row_groups_hold_about_8k_tokens(tmp_path: Path) -> None:
     dense = np.zeros((20_000, 2), np.float16)
     dense[:, 0] = 1

@@ -1,0 +1,132 @@
+"""The part of docs/benchmarks.md on writing, indexing and slicing activations."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from measuring import ratio, shown
+
+GIB = 2**20  # KiB
+COPY_BAR, SLICE_BAR, WRITER_BAR = 4.0, 100.0, 0.8
+INDEX_MEMORY_BAR, JOB_MEMORY_BAR = 2.0, 4.0
+LARGE = 1e9
+
+
+def page(results: dict[str, Any]) -> str:
+    """The text of the sections that are there."""
+    parts = [INTRODUCTION]
+    if "index" in results:
+        parts += ["### Building the index", index_table(results["index"])]
+    if "memory" in results:
+        parts += ["### Memory and time over size", MEMORY, *memory_tables(results["memory"])]
+    if "slice" in results:
+        parts += ["### Slices of a cluster", SLICE, slice_table(results["slice"])]
+    if "writer" in results:
+        parts += ["### Writing", WRITER, writer_table(results["writer"])]
+    return "\n\n".join(parts)
+
+
+INTRODUCTION = """## Writing, indexing and slicing activations
+
+`benchmarks/read_write.py`: activations on disk as a harvest leaves them (shards of parts of 8,192 tokens), the jobs
+that read all of them, and slices of a few latents."""
+
+MEMORY = """Each job in a process of its own; the larger sizes are the same shards several times over. Memory is the
+largest resident one, Python and its libraries included (some 0.13 GiB)."""
+
+SLICE = """Ten latents of a group that fires together: on which tokens any of them fires, and all their activations
+there, as a dense block. Ours opens the index anew each time. polars and DuckDB scan the Parquet files for the three
+columns that matter, each with the predicate that was fastest on one shard; all files are in the page cache."""
+
+WRITER = """Ours checks the rows, writes parts with page checksums, flushes each to disk, hashes it and writes the
+manifest; pyarrow's `write_table` writes the same tables with ZSTD 5 and the same row groups, and does nothing else."""
+
+
+def index_table(part: dict[str, Any]) -> str:
+    """Seconds beside those of a copy, and the bar."""
+    lines = [f"{sizes_text(part)} The index has {part['index_bytes'] / 1e6:,.0f} MB.", ""]
+    cache = "Files are read from a cold cache" if part["cold"] else "The page cache could not be dropped: it was warm"
+    lines += [f"{cache}; what is written is flushed to disk.", "", "| | seconds | times a copy |", "|---|---|---|"]
+    copied = part["seconds"]["copy"]
+    for name, times in part["seconds"].items():
+        lines.append(f"| {name} | {shown(times)} | {ratio(times, copied):.2f} |")
+    best = ratio(list(part["seconds"].values())[-1], copied)
+    return "\n".join([*lines, "", verdict(best <= COPY_BAR, "at most 4 times the copy", f"{best:.2f} times")])
+
+
+def memory_tables(points: list[dict[str, Any]]) -> list[str]:
+    """One table, and what it lets expect at 1e9 entries."""
+    jobs = list(points[0]["jobs"])
+    titles = " | ".join(f"{job}: seconds | largest memory" for job in jobs)
+    lines = [f"| tokens | entries | {titles} |", f"|---|---|{'---|' * 2 * len(jobs)}"]
+    for point in points:
+        cells = " | ".join(
+            f"{point['jobs'][job]['seconds']:.1f} | {point['jobs'][job]['maxrss_kib'] / GIB:.2f} GiB" for job in jobs
+        )
+        lines.append(f"| {point['n_tokens']:,} | {point['n_entries']:.3g} | {cells} |")
+    texts = ["\n".join(lines)]
+    if len(points) > 1:
+        texts.append("\n".join(expectation(points, job) for job in jobs))
+    return texts
+
+
+def expectation(points: list[dict[str, Any]], job: str) -> str:
+    """Time and memory of a job at 1e9 entries, on the line through the two largest sizes, or as measured beyond."""
+    before, last = points[-2:]
+    bar = INDEX_MEMORY_BAR if job == "build_index" else JOB_MEMORY_BAR
+
+    def line(key: str) -> tuple[float, float]:
+        low, high = before["jobs"][job][key], last["jobs"][job][key]
+        slope = (high - low) / (last["n_entries"] - before["n_entries"])
+        return slope, max(high, high + slope * (LARGE - last["n_entries"]))
+
+    (memory_slope, memory), (_, seconds) = line("maxrss_kib"), line("seconds")
+    growth = f"{memory_slope * 1e8 / GIB:+.2f} GiB for each 1e8 entries between the two largest sizes"
+    said = verdict(memory / GIB <= bar, f"at most {bar:g} GiB at 1e9 entries", f"{memory / GIB:.2f} GiB")
+    return f"- `{job}`: {growth}; expected at 1e9 entries {seconds:.0f} s. {said}"
+
+
+def slice_table(part: dict[str, Any]) -> str:
+    """One table for all clusters."""
+    lines = [sizes_text(part), "", "| cluster | | seconds | times ours |", "|---|---|---|---|"]
+    worst = float("inf")
+    for name, cluster in part["clusters"].items():
+        title = f"{name}: {cluster['n_rows']:,} tokens, {cluster['n_entries']:,} entries"
+        for tool, times in cluster["seconds"].items():
+            slower = ratio(times, cluster["seconds"]["ours"])
+            worst = min(worst, slower) if tool != "ours" else worst
+            lines.append(f"| {title} | {tool} | {milliseconds(times)} | {slower:,.0f} |")
+    if worst == float("inf"):
+        return "\n".join([*lines, "", "Neither polars nor DuckDB is installed."])
+    return "\n".join([*lines, "", verdict(worst >= SLICE_BAR, "at least 100 times as fast", f"{worst:,.0f} times")])
+
+
+def writer_table(part: dict[str, Any]) -> str:
+    """Rows a second, and the bar."""
+    lines = [sizes_text(part), "", "| | seconds | rows a second | ours beside it |", "|---|---|---|---|"]
+    own = part["seconds"]["ours"]
+    for name, times in part["seconds"].items():
+        lines.append(f"| {name} | {shown(times)} | {part['n_tokens'] / median(times):,.0f} | {ratio(times, own):.2f} |")
+    share = {name: ratio(times, own) for name, times in part["seconds"].items() if name != "ours"}
+    said = [
+        verdict(value >= WRITER_BAR, f"at least 0.8 of {name.replace(',', ' with', 1)}", f"{value:.2f}")
+        for name, value in share.items()
+    ]
+    return "\n".join([*lines, "", *said])
+
+
+def verdict(met: bool, bar: str, found: str) -> str:
+    """One sentence on a bar."""
+    return f"The bar ({bar}) is {'met' if met else 'not met'}: {found}."
+
+
+def milliseconds(times: list[float]) -> str:
+    """Median, smallest and largest, with the digits that a slice needs."""
+    return f"{median(times):.4f} ({min(times):.4f} to {max(times):.4f})"
+
+
+def sizes_text(part: dict[str, Any]) -> str:
+    """What was read or written."""
+    size = f", {part['bytes'] / 1e6:,.0f} MB" if "bytes" in part else ""
+    return f"{part['n_latents']:,} latents, {part['n_tokens']:,} tokens, {part['n_entries']:.3g} entries{size}."
