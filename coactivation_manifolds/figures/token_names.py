@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -79,17 +79,13 @@ def _escape(character: str) -> str:
 
 def drawable(text: str | None, *, max_length: int | None = None) -> str:
     """``readable``, with characters that the figures' font lacks as escapes, so that none becomes an empty box."""
-    shown = "".join(c if ord(c) in _font_characters() else _escape(c) for c in readable(text, max_length=max_length))
+    from coactivation_manifolds.figures.lettering import font_characters  # pages need no font
+
+    known = font_characters()
+    shown = "".join(c if ord(c) in known else _escape(c) for c in readable(text, max_length=max_length))
     if max_length is not None and len(shown) > max_length + 4:
         shown = shown[: max_length + 3] + "…"
     return shown
-
-
-@lru_cache(maxsize=1)
-def _font_characters() -> frozenset[int]:
-    from matplotlib.font_manager import findfont, get_font
-
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 class TokenNames:
