@@ -34,7 +34,7 @@ def readable(text: str | None, *, max_length: int | None = None) -> str:
         return EMPTY
     if max_length is not None and len(text) > 4 * max_length:
         text = text[: 4 * max_length]
-    shown = "".join(_visible(character) for character in _mark_spaces(text))
+    shown = _all_visible(_mark_spaces(text))
     if unicodedata.category(shown[0]) in _COMBINING:
         shown = "◌" + shown
     if max_length is not None and len(shown) > max_length:
@@ -46,7 +46,7 @@ def running(text: str, *, max_length: int = 60) -> str:
     """A token within running text: its spaces stay spaces, all else is as in ``readable``."""
     if len(text) > 4 * max_length:
         text = text[: 4 * max_length]
-    shown = "".join(_visible(character) for character in text)
+    shown = _all_visible(text)
     return shown if len(shown) <= max_length else shown[: max_length - 1] + "…"
 
 
@@ -58,6 +58,11 @@ def _mark_spaces(text: str) -> str:
     while "  " in inner:
         inner = inner.replace("  ", SPACE * 2)
     return SPACE * before + inner + SPACE * after
+
+
+def _all_visible(text: str) -> str:
+    # what Python calls printable is what is in none of the invisible categories
+    return text if text.isprintable() else "".join(_visible(character) for character in text)
 
 
 def _visible(character: str) -> str:
