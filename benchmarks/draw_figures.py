@@ -125,6 +125,7 @@ def measure_job(arguments: argparse.Namespace) -> dict[str, Any]:
         "seconds": [wall for _, wall, _ in runs],
         "imports": [run["imports"][0] for run, _, _ in runs],
         "rest": [run["rest"][0] for run, _, _ in runs],
+        "processor": {part: [run[part][1] for run, _, _ in runs] for part in ("imports", "rest")},
         "stages": {stage: [run["stages"][stage] for run, _, _ in runs] for stage in runs[0][0]["stages"]},
         "maxrss_kib": max(memory for _, _, memory in runs),
     }

@@ -79,6 +79,7 @@ def job_text(part: dict[str, Any]) -> str:
         f"A cluster of {part['cluster_size']} latents and {part['cluster_points']:,} points, from an index of "
         f"{part['n_entries']:.3g} postings, in a new process: {shown(part['seconds'])} s from its start to its end; "
         f"the bar is {JOB_BAR:g} s: {verdict}. The process's start and the imports {larger}: {share:.0%}. "
+        f"Of the imports, pandas is pyarrow's doing: it looks for it when it makes its first array. "
         f"Snakemake's own start is not counted. Largest memory: {part['maxrss_kib'] / 2**20:.2f} GiB."
     )
 
@@ -91,8 +92,10 @@ def import_share(part: dict[str, Any]) -> float:
 
 def job_table(part: dict[str, Any]) -> str:
     """Seconds of the parts of the job."""
-    lines = ["| part | seconds |", "|---|---|", f"| imports (wall clock) | {shown(part['imports'])} |"]
-    lines.append(f"| the rest (wall clock) | {shown(part['rest'])} |")
+    lines = ["| part | seconds |", "|---|---|"]
+    for name, title in (("imports", "imports"), ("rest", "the rest")):
+        lines.append(f"| {title} (wall clock) | {shown(part[name])} |")
+        lines.append(f"| {title} (processor) | {shown(part['processor'][name])} |")
     lines += [f"| of it {stage} (processor) | {shown(seconds)} |" for stage, seconds in part["stages"].items()]
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ import time
 
 begin = time.perf_counter(), time.process_time()
 
+import contextlib  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -15,6 +16,9 @@ from pathlib import Path  # noqa: E402
 from coactivation_manifolds.activations.index import FeatureIndex  # noqa: E402
 from coactivation_manifolds.job import job  # noqa: E402, F401  (the workflow's script imports it too)
 from coactivation_manifolds.report import cluster_files  # noqa: E402
+
+with contextlib.suppress(ImportError):
+    import pandas  # noqa: F401  (pyarrow imports it for the first array that it makes, wherever it is installed)
 
 imported = time.perf_counter(), time.process_time()
 

@@ -166,8 +166,9 @@ class TokenNames:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         table = self._latent_tokens
         features = table.column("feature_id").to_numpy().astype(np.int64)
-        ranks = table.column("rank").to_numpy()
+        ranks = table.column("rank").to_numpy().astype(np.int64)
         tokens = pc.fill_null(table.column("token_id"), -1).to_numpy().astype(np.int64)
-        order = np.lexsort((ranks, features))
+        # one key, since the stable sort passes once over what is in order already, as the file is
+        order = np.argsort(features * (int(ranks.max(initial=0)) + 1) + ranks, kind="stable")
         found, first = np.unique(features[order], return_index=True)
         return found, tokens[order][first]
