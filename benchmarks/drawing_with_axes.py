@@ -45,7 +45,7 @@ def draw_with_axes(view: ClusterView, names: TokenNames, path: Path, *, basis: s
                 panel.yaxis.set_major_locator(MaxNLocator(3))
                 across, up = axis_labels(view, basis, pair)
                 panel.set(xlabel=across, ylabel=up)
-            axes[row, 0].set_title(f"coloured by {colouring.title}", fontweight="bold")
+            axes[row, 0].set_title(f"coloured by {colouring.title}", fontweight="bold").set_in_layout(False)
             _legend(figure.add_axes(_box(grid, row, grid.columns)), colouring)
         save_figure(figure, path)
 
@@ -74,12 +74,20 @@ def _scatter(panel: Any, x: Any, y: Any, colouring: Colouring, drawn: Any) -> No
 
 def _legend(axes: Any, colouring: Colouring) -> None:
     axes.set_axis_off()
+    axes.set(xlim=(0, 1), ylim=(0, 1.05))
     if isinstance(colouring, ValueColouring):
-        axes.imshow(np.linspace(0, 1, 128)[:, None], cmap=SEQUENTIAL, origin="lower", aspect="auto")
+        ramp = np.linspace(0, 1, 128)[:, None]
+        axes.imshow(ramp, cmap=SEQUENTIAL, origin="lower", aspect="auto", extent=(0, 0.1, 0, 1))
+        axes.set(xlim=(0, 1), ylim=(0, 1.05))
         return
     lines = [*colouring.kinds, *colouring.rest]
+    heights = np.linspace(1, 0.1, len(lines))
     total = sum(line.count for line in lines)
-    for place, line in enumerate(lines):
-        axes.scatter([0.03], [1 - place / 15], color=line.colour, marker=line.marker, s=26)
-        axes.text(0.1, 1 - place / 15, line.name, fontsize=SMALL, va="center")
-        axes.text(1, 1 - place / 15, f"{line.count:,} ({format_share(line.count / total)})", fontsize=SMALL, ha="right")
+    for marker in dict.fromkeys(line.marker for line in lines):
+        here = [place for place, line in enumerate(lines) if line.marker == marker]
+        colours = [lines[place].colour for place in here]
+        axes.scatter([0.03] * len(here), heights[here], c=colours, marker=marker, s=26, linewidths=0)
+    for height, line in zip(heights.tolist(), lines, strict=True):
+        share = f"{line.count:,}  ({format_share(line.count / total)})"
+        axes.text(0.08, height, line.name, fontsize=SMALL, va="center")
+        axes.text(0.9, height, share, fontsize=SMALL, va="center", ha="right")
