@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from coactivation_manifolds.figures.canvas import Canvas
 from coactivation_manifolds.figures.legend import format_share
 from coactivation_manifolds.figures.style import INK, MUTED, PALETTE, SMALL, TITLE
 from coactivation_manifolds.figures.token_names import drawable
@@ -43,36 +43,30 @@ def members_per_line(width: float) -> int:
     return max(1, int((width - HISTOGRAM - 2 * MARGIN) / MEMBER_WIDTH))
 
 
-def draw_header(
-    figure: Figure, view: ClusterView, strongest: Sequence[str | None], *, basis: str, height: float
-) -> None:
+def draw_header(canvas: Canvas, view: ClusterView, strongest: Sequence[str | None], *, basis: str) -> None:
     """Write the facts and the members, and draw how many members fire at once.
 
     ``strongest`` names the token that each member fires on most, None where unknown.
     """
-    width, full = figure.get_size_inches()
-
-    def write(x: float, y: float, text: str, **style: object) -> None:
-        figure.text(x / width, (full - y) / full, text, va="top", **style)  # type: ignore[arg-type]
-
-    write(MARGIN, MARGIN, f"Cluster {view.record.name} of {view.clustering}", fontsize=TITLE, fontweight="bold")
+    write = canvas.write
+    write(MARGIN, MARGIN, f"Cluster {view.record.name} of {view.clustering}", size=TITLE, bold=True)
     for line, (text, colour) in enumerate(fact_lines(view, basis)):
-        write(MARGIN, MARGIN + 0.27 + LINE * line, text, color=colour)
+        write(MARGIN, MARGIN + 0.27 + LINE * line, text, colour=colour)
     known = any(strongest)
     heading = "Members, each with the token on which it fires most often" if known else "Members"
-    write(MARGIN, FACTS - 0.18, heading, fontweight="bold")
-    columns = members_per_line(width)
+    write(MARGIN, FACTS - 0.18, heading, bold=True)
+    columns = members_per_line(canvas.width)
     listed = list(zip(view.record.members, strongest, strict=True))[:MAX_LISTED]
     for place, (member, token) in enumerate(listed):
         x, y = MARGIN + (place % columns) * MEMBER_WIDTH, FACTS + 0.02 + LINE * (place // columns)
         digits = f"{member}"
-        write(x, y, digits, color=MUTED, fontsize=SMALL)
+        write(x, y, digits, colour=MUTED, size=SMALL)
         if token is not None:
-            write(x + 0.07 + 0.068 * len(digits), y, drawable(token, max_length=16), fontsize=SMALL)
+            write(x + 0.07 + 0.068 * len(digits), y, drawable(token, max_length=16), size=SMALL)
     if view.record.size > MAX_LISTED:
         y = FACTS + 0.02 + LINE * ceil(MAX_LISTED / columns)
-        write(MARGIN, y, f"and {view.record.size - MAX_LISTED:,} more", color=MUTED, fontsize=SMALL)
-    draw_active_histogram(figure, view, height=height)
+        write(MARGIN, y, f"and {view.record.size - MAX_LISTED:,} more", colour=MUTED, size=SMALL)
+    draw_active_histogram(canvas, view)
 
 
 def fact_lines(view: ClusterView, basis: str) -> list[tuple[str, str]]:
@@ -122,30 +116,24 @@ def verdict(view: ClusterView) -> tuple[str, str]:
     return f"{several} or more at once on {format_share(share)} of the points", INK
 
 
-def draw_active_histogram(figure: Figure, view: ClusterView, *, height: float) -> None:
+def draw_active_histogram(canvas: Canvas, view: ClusterView) -> None:
     """Bars: on which share of the points do 1, 2, ... members fire at once."""
-    width, full = figure.get_size_inches()
-    top, tall = 0.62, 0.78
-    axes = figure.add_axes(
-        ((width - HISTOGRAM + 0.1) / width, (full - top - tall) / full, (HISTOGRAM - 0.35) / width, tall / full)
-    )
+    left, bottom, wide, tall = canvas.width - HISTOGRAM + 0.1, 1.4, HISTOGRAM - 0.35, 0.78
     labels, shares = active_shares(view)
-    place = np.arange(len(shares))
-    axes.bar(place, shares, width=0.72, color=PALETTE[0])
-    for x, share in enumerate(shares):
-        text = format_share(share) if share > 0 else ""
-        axes.text(x, share, text, ha="center", va="bottom", fontsize=SMALL - 1.5, color=MUTED)
-    axes.set_xticks(place, labels)
-    axes.set_yticks([])
-    axes.set_ylim(0, max(shares) * 1.25 if max(shares) else 1)
-    axes.grid(visible=False)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(length=0, pad=1)
-    axes.set_xlabel("members firing at once", labelpad=1, fontsize=SMALL)
+    step = wide / len(shares)
+    highest = max(shares) * 1.25 or 1.0
+    for place, (label, share) in enumerate(zip(labels, shares, strict=True)):
+        middle, high = left + (place + 0.5) * step, tall * share / highest
+        if share > 0:
+            canvas.fill(middle - 0.36 * step, bottom - high, 0.72 * step, high, PALETTE[0])
+            text = format_share(share)
+            canvas.write(middle, bottom - high, text, size=SMALL - 1.5, colour=MUTED, across="center", up="bottom")
+        canvas.write(middle, bottom + 0.03, label, size=SMALL, across="center")
+    canvas.fill(left, bottom, wide, 0, MUTED)
+    canvas.write(left + wide / 2, bottom + 0.17, "members firing at once", size=SMALL, across="center")
     words, colour = verdict(view)
-    x = (width - HISTOGRAM + 0.1) / width
-    figure.text(x, (full - MARGIN) / full, f"{view.n_points:,} points", va="top", fontsize=TITLE, fontweight="bold")
-    figure.text(x, (full - MARGIN - 0.24) / full, words, va="top", fontsize=SMALL, color=colour)
+    canvas.write(left, MARGIN, f"{view.n_points:,} points", size=TITLE, bold=True)
+    canvas.write(left, MARGIN + 0.24, words, size=SMALL, colour=colour)
 
 
 def _number(value: float | None) -> str:

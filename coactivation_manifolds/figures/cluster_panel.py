@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes as Panel
-from matplotlib.colors import to_rgba_array
-from matplotlib.ticker import MaxNLocator
 
+from coactivation_manifolds.figures.canvas import Canvas
 from coactivation_manifolds.figures.cluster_header import draw_header, header_height
-from coactivation_manifolds.figures.colouring import Colouring, ValueColouring, colour_by_kind, colour_by_value
+from coactivation_manifolds.figures.colouring import Colouring, colour_by_kind, colour_by_value
+from coactivation_manifolds.figures.frame import Frame, draw_frame
 from coactivation_manifolds.figures.legend import LEGEND, draw_legend
-from coactivation_manifolds.figures.style import GREY, MUTED, SEQUENTIAL, figure_style, new_figure, save_figure
+from coactivation_manifolds.figures.points import draw_points
+from coactivation_manifolds.figures.style import FONT_SIZE
 from coactivation_manifolds.figures.token_names import TokenNames, drawable
 from coactivation_manifolds.geometry.cluster_view import ClusterView
 from coactivation_manifolds.storage import PathLike
@@ -23,6 +22,7 @@ from coactivation_manifolds.storage import PathLike
 PANEL_INCHES = {1: 2.8, 2: 2.75, 3: 2.6, 4: 2.45}
 LEFT, GAP, ROW_GAP, BOTTOM = 0.62, 0.62, 0.62, 0.5
 MIN_WIDTH = 9.4
+ROW_TITLE = FONT_SIZE + 0.5
 TOKEN_LENGTH = 16
 
 
@@ -49,12 +49,13 @@ class Grid:
         """Height of the figure."""
         return self.header + self.rows * (self.panel + ROW_GAP) + BOTTOM - 0.35
 
-    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Left, bottom, width, height of a panel, as shares of the figure; column ``columns`` is the legend's."""
-        left = LEFT + column * (self.panel + GAP)
-        bottom = self.height - self.header - row * (self.panel + ROW_GAP) - self.panel
-        wide = LEGEND - 0.1 if column == self.columns else self.panel
-        return left / self.width, bottom / self.height, wide / self.width, self.panel / self.height
+    def left(self, column: int) -> float:
+        """Left edge of a column; ``columns`` is the legend's."""
+        return LEFT + column * (self.panel + GAP)
+
+    def top(self, row: int) -> float:
+        """Upper edge of a row."""
+        return self.header + row * (self.panel + ROW_GAP)
 
 
 def draw_cluster_panel(view: ClusterView, names: TokenNames, path: PathLike, *, basis: str) -> None:
@@ -74,25 +75,24 @@ def draw_cluster_panel(view: ClusterView, names: TokenNames, path: PathLike, *, 
     """
     colourings = panel_colourings(view, names)
     pairs = component_pairs(view.axes[basis].n_components)
-    with figure_style():
-        members = names.strongest(view.record.members)
-        grid = Grid(len(colourings), len(pairs), 0.0)
-        grid = Grid(len(colourings), len(pairs), header_height(view, grid.width))
-        figure, axes = new_figure(grid.rows, grid.columns, width=grid.width, height=grid.height)
-        draw_header(figure, view, members, basis=basis, height=grid.header)
-        order = np.random.default_rng(view.settings["seed"]).permutation(len(view.sample))
-        drawn = view.sample[order]
-        scores = panel_scores(view, basis)[drawn]
-        for row, colouring in enumerate(colourings):
-            for column, pair in enumerate(pairs):
-                panel = axes[row, column]
-                panel.set_position(grid.box(row, column))
-                draw_points(panel, scores[:, pair[0]], scores[:, pair[1]], colouring, drawn)
-                label_panel(panel, view, basis, pair)
-            title = axes[row, 0].set_title(f"coloured by {colouring.title}", fontweight="bold", pad=5)
-            title.set_in_layout(False)
-            draw_legend(figure.add_axes(grid.box(row, grid.columns)), colouring, height=grid.panel)
-        save_figure(figure, path, metadata=figure_metadata(view, basis))
+    grid = Grid(len(colourings), len(pairs), 0.0)
+    grid = Grid(len(colourings), len(pairs), header_height(view, grid.width))
+    canvas = Canvas(width=grid.width, height=grid.height)
+    draw_header(canvas, view, names.strongest(view.record.members), basis=basis)
+    drawn = np.random.default_rng(view.settings["seed"]).permutation(view.sample)
+    scores = panel_scores(view, basis)[drawn]
+    for row, colouring in enumerate(colourings):
+        top = grid.top(row)
+        canvas.write(LEFT, top - 0.05, f"coloured by {colouring.title}", bold=True, size=ROW_TITLE, up="bottom")
+        for column, (across, up) in enumerate(pairs):
+            x, y = scores[:, across], scores[:, up]
+            frame = Frame.around(x, y, left=grid.left(column), top=top, side=grid.panel)
+            draw_frame(
+                canvas, frame, axis_labels(view, basis, (across, up)), numbered_up=has_component(view, basis, up)
+            )
+            draw_points(canvas, frame.across(x), frame.down(y), colouring, drawn)
+        draw_legend(canvas, colouring, left=grid.left(grid.columns), top=top, height=grid.panel)
+    canvas.save(path, metadata=figure_metadata(view, basis))
 
 
 def component_pairs(n_components: int) -> list[tuple[int, int]]:
@@ -145,56 +145,21 @@ def _latent_names(ids: npt.NDArray[np.int64]) -> Sequence[str]:
     return [f"latent {i}" for i in ids.tolist()]
 
 
-def draw_points(
-    panel: Panel,
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    colouring: Colouring,
-    drawn: npt.NDArray[np.int64],
-    *,
-    size: float | None = None,
-) -> None:
-    """Scatter one panel: grey below, then one artist for each marker, points in random order so that none hides all.
-
-    ``size`` is a point's area in square points; by default it follows from how many points there are.
-    """
-    size = size or float(np.clip(9_000 / max(1, len(x)), 4.5, 22))
-    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
-    if isinstance(colouring, ValueColouring):
-        values = colouring.values[drawn]
-        known = values >= 0
-        if not known.all():
-            panel.scatter(x[~known], y[~known], color=GREY, **style)
-        x, y, values = x[known], y[known], values[known]
-        panel.scatter(x, y, c=values, cmap=SEQUENTIAL, vmin=colouring.low, vmax=colouring.high, **style)
-        return
-    kinds = colouring.of_point[drawn]
-    grey = kinds < 0
-    if grey.any():
-        panel.scatter(x[grey], y[grey], color=GREY, **style)
-    markers = np.array([kind.marker for kind in colouring.kinds])
-    colours = to_rgba_array([kind.colour for kind in colouring.kinds])
-    for marker in dict.fromkeys(markers.tolist()):
-        here = ~grey
-        here[here] = markers[kinds[here]] == marker
-        larger = style | {"s": size * (2.2 if marker != "o" else 1)}
-        panel.scatter(x[here], y[here], c=colours[kinds[here]], marker=marker, **larger)
+def has_component(view: ClusterView, basis: str, component: int) -> bool:
+    """Whether there is such a component, or only a made-up one."""
+    return component < view.axes[basis].n_components
 
 
-def label_panel(panel: Panel, view: ClusterView, basis: str, pair: tuple[int, int]) -> None:
-    """Components and their share of the variance on the axes; one unit is as long across as up."""
+def axis_labels(view: ClusterView, basis: str, pair: tuple[int, int]) -> tuple[str, str]:
+    """Components and their share of the variance."""
     shares = view.axes[basis].evr
-    panel.set_aspect("equal", adjustable="datalim")
-    panel.xaxis.set_major_locator(MaxNLocator(3))
-    panel.yaxis.set_major_locator(MaxNLocator(3))
-    panel.tick_params(bottom=False, left=False, pad=3)
-    labels = [f"PC{i + 1}  ({100 * shares[i]:.1f} % of variance)" if i < len(shares) else "" for i in pair]
-    panel.set_xlabel(labels[0], labelpad=2)
-    if labels[1]:
-        panel.set_ylabel(labels[1], labelpad=1)
-    else:
-        panel.set_ylabel("no second component: spread at random", labelpad=1, color=MUTED)
-        panel.set_yticklabels([])
+    across, up = (
+        f"PC{i + 1}  ({100 * shares[i]:.1f} % of variance)"
+        if has_component(view, basis, i)
+        else "no second component: spread at random"
+        for i in pair
+    )
+    return across, up
 
 
 def figure_metadata(view: ClusterView, basis: str) -> dict[str, str]:

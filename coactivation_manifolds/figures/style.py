@@ -1,6 +1,6 @@
-"""The look of every figure, and the one way a figure becomes a file: Agg, the same bytes for the same drawing.
+"""The look of every figure, and how one with axes becomes a file: Agg, the same bytes for the same drawing.
 
-Use::
+Clusters are drawn on a ``canvas`` instead. Use::
 
     with figure_style():
         figure, axes = new_figure(1, 2, width=8, height=3)
@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from coactivation_manifolds.storage import PathLike, atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 """Eight colours that colour-blind readers tell apart (Okabe and Ito 2008), strongest first."""
@@ -108,6 +109,10 @@ def new_figure(
         ``axes`` is always an array of shape [rows, columns].
 
     """
+    # here, because the figures of clusters need these colours but no axes, and jobs wait for imports
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ def readable(text: str | None, *, max_length: int | None = None) -> str:
         return EMPTY
     if max_length is not None and len(text) > 4 * max_length:
         text = text[: 4 * max_length]
-    shown = "".join(_visible(character) for character in _mark_spaces(text))
+    shown = _all_visible(_mark_spaces(text))
     if unicodedata.category(shown[0]) in _COMBINING:
         shown = "◌" + shown
     if max_length is not None and len(shown) > max_length:
@@ -46,7 +46,7 @@ def running(text: str, *, max_length: int = 60) -> str:
     """A token within running text: its spaces stay spaces, all else is as in ``readable``."""
     if len(text) > 4 * max_length:
         text = text[: 4 * max_length]
-    shown = "".join(_visible(character) for character in text)
+    shown = _all_visible(text)
     return shown if len(shown) <= max_length else shown[: max_length - 1] + "…"
 
 
@@ -58,6 +58,11 @@ def _mark_spaces(text: str) -> str:
     while "  " in inner:
         inner = inner.replace("  ", SPACE * 2)
     return SPACE * before + inner + SPACE * after
+
+
+def _all_visible(text: str) -> str:
+    # what Python calls printable is what is in none of the invisible categories
+    return text if text.isprintable() else "".join(_visible(character) for character in text)
 
 
 def _visible(character: str) -> str:
@@ -79,17 +84,13 @@ def _escape(character: str) -> str:
 
 def drawable(text: str | None, *, max_length: int | None = None) -> str:
     """``readable``, with characters that the figures' font lacks as escapes, so that none becomes an empty box."""
-    shown = "".join(c if ord(c) in _font_characters() else _escape(c) for c in readable(text, max_length=max_length))
+    from coactivation_manifolds.figures.lettering import font_characters  # pages need no font
+
+    known = font_characters()
+    shown = "".join(c if ord(c) in known else _escape(c) for c in readable(text, max_length=max_length))
     if max_length is not None and len(shown) > max_length + 4:
         shown = shown[: max_length + 3] + "…"
     return shown
-
-
-@lru_cache(maxsize=1)
-def _font_characters() -> frozenset[int]:
-    from matplotlib.font_manager import findfont, get_font
-
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 class TokenNames:
@@ -165,8 +166,9 @@ class TokenNames:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         table = self._latent_tokens
         features = table.column("feature_id").to_numpy().astype(np.int64)
-        ranks = table.column("rank").to_numpy()
+        ranks = table.column("rank").to_numpy().astype(np.int64)
         tokens = pc.fill_null(table.column("token_id"), -1).to_numpy().astype(np.int64)
-        order = np.lexsort((ranks, features))
+        # one key, since the stable sort passes once over what is in order already, as the file is
+        order = np.argsort(features * (int(ranks.max(initial=0)) + 1) + ranks, kind="stable")
         found, first = np.unique(features[order], return_index=True)
         return found, tokens[order][first]

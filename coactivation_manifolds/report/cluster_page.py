@@ -90,7 +90,7 @@ def page_data(view: ClusterView, names: TokenNames, shown: Ids, *, index: Featur
         "position": None if view.positions is None else known_or_null(view.positions[shown]),
         "row": view.points.token_rows[shown].tolist(),
         "members": list(view.record.members),
-        "firing": [firing_members(row) for row in activations],
+        "firing": firing_members(activations),
         "n_active": view.n_active[shown].tolist(),
     }
 
@@ -146,8 +146,12 @@ def known_or_null(values: Ids) -> list[int | None]:
     return [value if value >= 0 else None for value in values.tolist()]
 
 
-def firing_members(row: npt.NDArray[np.float64]) -> list[float]:
-    """The strongest members on a point: place and value in turn, strongest first."""
-    order = np.argsort(-row, kind="stable")[:MEMBERS_PER_POINT]
-    pairs = [(int(place), float(f"{row[place]:.3g}")) for place in order if row[place] > 0]
-    return [number for pair in pairs for number in pair]
+def firing_members(activations: npt.NDArray[np.float64]) -> list[list[float]]:
+    """The strongest members on each point, [n, k]: place and value (three digits) in turn, strongest first."""
+    order = np.argsort(-activations, axis=1, kind="stable")[:, :MEMBERS_PER_POINT]
+    strongest = np.take_along_axis(activations, order, axis=1)
+    distinct, which = np.unique(strongest, return_inverse=True)
+    written = np.array([float(f"{value:.3g}") for value in distinct.tolist()])[which].reshape(order.shape)
+    firing = (strongest > 0).sum(axis=1)
+    rows = zip(order.tolist(), written.tolist(), firing.tolist(), strict=True)
+    return [[number for pair in zip(*row, strict=True) for number in pair][: 2 * n] for *row, n in rows]

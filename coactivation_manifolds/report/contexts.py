@@ -69,17 +69,25 @@ def point_contexts(
     gap = ~_adjoining(table)[place]
     ids = pc.fill_null(table.column("token_id"), -1).to_numpy().astype(np.int64)
     pieces, of_row = _pieces(ids, names)
-    gap_piece = len(pieces)
-    token_piece = of_row[place]
-    result = Contexts([*pieces, GAP], [], [], [])
-    for pieces_here, known, broken in zip(token_piece.tolist(), inside.tolist(), gap.tolist(), strict=True):
-        marked = _mark_gaps(pieces_here, known, broken, gap_piece)
-        result.before.append([piece for pair in marked[:before] for piece in pair])
-        *gap_here, here = marked[before]
-        result.before[-1] += gap_here
-        result.here.append(here)
-        result.after.append([piece for pair in marked[before + 1 :] for piece in pair])
-    return result
+    # two slots a place: the mark before a token that does not follow its neighbour, and the token
+    begun = np.zeros_like(inside)
+    begun[:, 1:] = np.logical_or.accumulate(inside, axis=1)[:, :-1]
+    used = np.stack([inside & gap & begun, inside], axis=2).reshape(len(token_rows), -1)
+    slots = np.stack([np.full(place.shape, len(pieces)), of_row[place]], axis=2).reshape(used.shape)
+    here = 2 * before + 1
+    return Contexts(
+        [*pieces, GAP],
+        _used_slots(slots[:, :here], used[:, :here]),
+        slots[:, here].tolist(),
+        _used_slots(slots[:, here + 1 :], used[:, here + 1 :]),
+    )
+
+
+def _used_slots(slots: Ids, used: npt.NDArray[np.bool_]) -> list[list[int]]:
+    """The used slots of each row, in their order."""
+    values = slots[used].tolist()
+    ends = np.cumsum(used.sum(axis=1)).tolist()
+    return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _adjoining(table: pa.Table) -> npt.NDArray[np.bool_]:
@@ -102,12 +110,3 @@ def _pieces(ids: Ids, names: TokenNames) -> tuple[list[str], npt.NDArray[np.int6
         for text, i in zip(texts, distinct.tolist(), strict=True)
     ]
     return pieces, of_row.astype(np.int64)
-
-
-def _mark_gaps(pieces: list[int], known: list[bool], broken: list[bool], gap_piece: int) -> list[list[int]]:
-    """For each place its piece, after a mark where it does not follow its neighbour; nothing outside the document."""
-    marked: list[list[int]] = []
-    for piece, inside, after_gap in zip(pieces, known, broken, strict=True):
-        begun = any(marked)
-        marked.append(([gap_piece, piece] if after_gap and begun else [piece]) if inside else [])
-    return marked

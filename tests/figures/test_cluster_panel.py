@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from synthetic_clusters import SETTINGS, array_index, make_experiment
 
-from coactivation_manifolds.figures import cluster_panel
+from coactivation_manifolds.figures.canvas import Canvas
 from coactivation_manifolds.figures.cluster_header import active_shares, fact_lines, verdict
 from coactivation_manifolds.figures.cluster_panel import component_pairs, draw_cluster_panel, known_colourings
 from coactivation_manifolds.figures.thumbnail import draw_thumbnail
@@ -46,12 +46,18 @@ def view_of(dense, **settings):
 def texts(monkeypatch):
     """All text of the figures that are saved."""
     found = []
+    written = set()
 
-    def keep(figure, path, *, metadata=None):
-        artists = figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
-        found.append({artist.get_text() for artist in artists} - {""})
+    def keep(canvas, x, y, text, **options):
+        written.add(text)
 
-    monkeypatch.setattr(cluster_panel, "save_figure", keep)
+    def end(canvas, path, **options):
+        found.append(set(written))
+        written.clear()
+
+    monkeypatch.setattr(Canvas, "write", keep)
+    monkeypatch.setattr(Canvas, "write_upwards", keep)
+    monkeypatch.setattr(Canvas, "save", end)
     return found
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coactivation_manifolds import schemas
-from coactivation_manifolds.figures.token_names import TokenNames, drawable, readable, running
+from coactivation_manifolds.figures.token_names import TokenNames, _visible, drawable, readable, running
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,9 @@ def test_without_tables():
     assert names.strongest([1, 2]) == [None, None]
     assert not names.has_text
     assert TokenNames(vocab(pa.array([], pa.int32()), pa.array([], pa.string()))).texts([3]) == [None]
+
+
+def test_what_is_made_visible_is_what_python_can_not_print():
+    for number in range(0x110000):
+        character = chr(number)
+        assert character.isprintable() == (_visible(character) == character)

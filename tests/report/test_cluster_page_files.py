@@ -1,5 +1,7 @@
 """The files of one cluster."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -106,3 +108,16 @@ def test_points_all_alike_have_no_shape(tmp_path):
     with pytest.raises(ResultsError, match="has no shape: its 80 points are one and the same"):
         plot(alike, 0, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_the_job_of_one_cluster_imports_no_more_than_it_needs():
+    code = (
+        "from coactivation_manifolds.activations.index import FeatureIndex\n"
+        "from coactivation_manifolds.job import job\n"
+        "from coactivation_manifolds.report.cluster_files import plot_cluster_pca\n"
+        "import sys\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    needless = {"matplotlib.figure", "matplotlib.pyplot", "numba", "polars", "sklearn", "igraph", "torch", "snakemake"}
+    assert not needless & set(done.stdout.split())
