@@ -5,10 +5,7 @@ import pytest
 from coactivation_manifolds.experiment.config import (
     batches_per_part,
     contexts_per_batch,
-    experiment_names,
     harvest_settings,
-    is_imported,
-    load_experiment,
 )
 
 
@@ -32,11 +29,3 @@ def test_a_number_is_taken_as_it_is():
     assert contexts_per_batch(config(24)) == 24
     assert batches_per_part(config(24)) == 2
     assert harvest_settings(config(24))["harvest"]["batch_size"] == 24
-
-
-@pytest.mark.parametrize("name", experiment_names())
-def test_experiments_at_hand_have_the_batches_that_they_had(name):
-    expected = {"demo": 64, "pydocs": 32, "gpt2-small_layer7": 64, "gemma-2-2b_layer12_65k": 8}
-    made = load_experiment(name)
-    if not is_imported(made):
-        assert contexts_per_batch(made) == expected.get(name, contexts_per_batch(made))
