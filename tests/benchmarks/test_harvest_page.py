@@ -30,7 +30,8 @@ def test_without_a_gpu_its_last_numbers_are_kept(tmp_path: Path) -> None:
     stored = tmp_path / "docs/benchmarks/harvest.json"
     assert json.loads(stored.read_text(encoding="utf-8"))["gpu"] == {"missing": ["GPU"]}
     run(tmp_path, "write_page.py")
-    assert "No GPU was at hand, so there are no numbers" in (tmp_path / "docs/benchmarks.md").read_text(encoding="utf-8")
+    page = (tmp_path / "docs/benchmarks.md").read_text(encoding="utf-8")
+    assert "No GPU was at hand, so there are no numbers" in page
     stored.write_text(json.dumps({"gpu": {"device": "measured before"}}), encoding="utf-8")
     run(tmp_path, "harvest.py", "--only", "gpu")
     assert json.loads(stored.read_text(encoding="utf-8"))["gpu"] == {"device": "measured before"}
