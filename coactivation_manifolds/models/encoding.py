@@ -150,9 +150,9 @@ class LatentReader:
         while True:
             try:
                 return concatenate([stretch.collect() for stretch in pending], self.loaded.n_latents)
-            except RoomTooSmall as short:
-                logger.info("more latents fire than there was room for: batch %d is run again", batch)
-                self.entries_per_token = max(self.entries_per_token, short.needed)
+            except RoomTooSmall:
+                self.entries_per_token *= 2
+            logger.info("batch %d is run again with room for %d latents a token", batch, self.entries_per_token)
             pending = self._start(batch, contexts)
 
     def in_stretches(

@@ -1,7 +1,7 @@
 """Firing latents, kept sparse: taken out of dense slices on the device, and fetched from it later.
 
 How many latents fire is known on the device only, and asking for it would make the host wait for each slice. So a slice
-gets room for a fixed number of entries, the device counts what fires, and the host looks when it fetches the batch.
+gets room for a fixed number of entries, and whether that was enough is seen when the batch is fetched.
 Ids and values cross in the types of the files, 4 bytes an entry up to 65,536 latents.
 """
 
@@ -39,29 +39,19 @@ class Latents:
         return len(self.offsets) - 1
 
 
-class RoomTooSmall(Exception):  # noqa: N818 - no error: the stretch is encoded again
-    """More latents fire than there was room for.
-
-    Attributes
-    ----------
-    needed
-        Entries a token that are enough for each slice.
-
-    """
-
-    def __init__(self, needed: int) -> None:
-        super().__init__(f"{needed} entries a token")
-        self.needed = needed
+class RoomTooSmall(Exception):  # noqa: N818 - no error: the stretch is encoded again, with more room
+    """More latents fire than there was room for."""
 
 
 @dataclass(frozen=True)
 class SliceEntries:
-    """What fires in one slice, on the device: ``counts`` of its tokens, then the entries with unused room behind them.
+    """What fires in one slice, on the device: entries in row-major order, with unused room behind them.
 
-    ``facts``: whether a latent is NaN, and what the first value that float16 makes infinite was.
+    ``ends``: where the entries of each token end; behind the room, where it was too small. ``facts``: the sum of the
+    dense slice, and what the first value that float16 makes infinite was.
     """
 
-    counts: torch.Tensor
+    ends: torch.Tensor
     ids: torch.Tensor
     values: torch.Tensor
     facts: torch.Tensor
@@ -73,22 +63,24 @@ def take_entries(dense: torch.Tensor, *, room: int) -> SliceEntries:
     Parameters
     ----------
     dense
-        float32 [tokens, n_latents].
+        float32 [tokens, n_latents], not negative.
     room
-        Entries that are taken at most, in row-major order: within a token, ids ascend.
+        Entries that are taken at most.
 
     """
-    n_latents = dense.shape[1]
-    fires = dense > 0
+    n_tokens, n_latents = dense.shape
     room = min(room, dense.numel())
-    places = torch.nonzero_static(fires.flatten(), size=room, fill_value=0).squeeze(1)
+    # one more than there is room for shows whether there is enough; unused places lie behind the last latent
+    places = torch.nonzero_static((dense > 0).flatten(), size=room + 1, fill_value=dense.numel()).squeeze(1)
+    behind = torch.arange(1, n_tokens + 1, device=dense.device) * n_latents
+    ends = torch.searchsorted(places, behind, out_int32=True)
+    places = places[:room].clamp(max=dense.numel() - 1)
     exact = torch.take(dense, places).float()
     values = exact.to(torch.float16)
     first_beyond = torch.isinf(values).to(torch.uint8).argmax(dim=0, keepdim=True)
     # cut to its low 16 bits, an id below 65,536 is what the host reads as uint16
     ids = (places % n_latents).to(torch.int16 if n_latents <= MAX_UINT16_LATENTS else torch.int32)
-    facts = torch.stack([torch.isnan(dense).any().to(torch.float32), torch.take(exact, first_beyond)[0]])
-    return SliceEntries(fires.sum(dim=1, dtype=torch.int32), ids, values, facts)
+    return SliceEntries(ends, ids, values, torch.stack([dense.sum(), torch.take(exact, first_beyond)[0]]))
 
 
 @dataclass
@@ -121,26 +113,24 @@ class PendingLatents:
         """
         self.mark.wait()
         finite, *told = fetch(
-            [self.finite, *(part.facts for part in self.slices), *(part.counts for part in self.slices)]
+            [self.finite, *(part.facts for part in self.slices), *(part.ends for part in self.slices)]
         )
-        facts, counts = told[: len(self.slices)], told[len(self.slices) :]
+        facts, ends = told[: len(self.slices)], told[len(self.slices) :]
         check_finite(bool(finite), self.hook_name)
-        if any(fact[0] for fact in facts):
+        # no latent is negative, so a sum is NaN only where one of them is
+        if any(np.isnan(fact[0]) for fact in facts):
             raise GuardRailError(
                 "the SAE gave NaN latents; check that it belongs to this model, and try model.dtype float32 or bfloat16"
             )
-        totals = [int(count.sum(dtype=np.int64)) for count in counts]
-        if any(total > len(part.ids) for total, part in zip(totals, self.slices, strict=True)):
-            raise RoomTooSmall(
-                max(-(-total // len(count)) for total, count in zip(totals, counts, strict=True) if len(count))
-            )
-        filled = list(zip(self.slices, totals, strict=True))
+        if any(end[-1] > len(part.ids) for part, end in zip(self.slices, ends, strict=True)):
+            raise RoomTooSmall
+        filled = [(part, int(end[-1])) for part, end in zip(self.slices, ends, strict=True)]
         fetched = fetch([entries[:total] for part, total in filled for entries in (part.ids, part.values)])
         unsigned = feature_id_type(self.n_latents).to_pandas_dtype()
         return concatenate(
             (
-                Latents(offsets_of([count]), ids.view(unsigned), values, float(fact[1]))
-                for count, ids, values, fact in zip(counts, fetched[::2], fetched[1::2], facts, strict=True)
+                Latents(np.concatenate([[0], end]), ids.view(unsigned), values, float(fact[1]))
+                for end, ids, values, fact in zip(ends, fetched[::2], fetched[1::2], facts, strict=True)
             ),
             self.n_latents,
         )
@@ -166,15 +156,10 @@ def concatenate(parts: Iterable[Latents], n_latents: int) -> Latents:
     """Latents of several stretches of tokens, end to end."""
     parts = list(parts)
     unsigned = feature_id_type(n_latents).to_pandas_dtype()
+    counts = np.concatenate([np.zeros(1, np.int64), *(np.diff(part.offsets) for part in parts)])
     return Latents(
-        offsets=offsets_of([np.diff(part.offsets) for part in parts]),
+        offsets=np.cumsum(counts, dtype=np.int64),
         feature_ids=np.concatenate([np.empty(0, unsigned), *(part.feature_ids for part in parts)]),
         values=np.concatenate([np.empty(0, np.float16), *(part.values for part in parts)]),
         beyond=next((part.beyond for part in parts if np.isinf(part.values).any()), math.nan),
     )
-
-
-def offsets_of(counts: Sequence[npt.NDArray[np.integer]]) -> npt.NDArray[np.int64]:
-    """Where each token's entries begin and the last one's end."""
-    joined = np.concatenate([np.zeros(1, np.int64), *counts])
-    return np.cumsum(joined, dtype=np.int64)
