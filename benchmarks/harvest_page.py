@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from harvest import ENCODE, FORWARD, HARVEST
+from harvest import ENCODE, FORWARD, GUARD_RAILS, HARVEST
 from measuring import ratio
 
 BAR = 0.85
@@ -22,13 +22,17 @@ def page(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-INTRODUCTION = """## Harvest
+SHARD = 250_000
+"""Tokens of a shard by default."""
 
-`benchmarks/harvest.py`: tokens a second of the harvest of one shard (guard rails, rows, files and manifest; loading
-left out), beside what it can't do without: the forward pass up to the hook, alone and with the SAE's encoder, nothing
-taken out of it. All run on the same batches, in turns. Weights and tokens are random, the model is laid out as Gemma 2,
-and the SAE is a JumpReLU one with its threshold set for a mean L0. The first tokens of the files are compared with the
-dense latents, and must be equal. Batches are those of `batch_size: auto`."""
+INTRODUCTION = f"""## Harvest
+
+`benchmarks/harvest.py`: tokens a second of the harvest of one shard (files and manifest; loading left out), beside what
+it can't do without: the forward pass up to the hook, alone and with the SAE's encoder, nothing taken out of it. All run
+on the same batches, in turns. The last row adds what comes once in a shard, its guard rails, which are measured by
+themselves, to the harvest of a shard of {SHARD:,} tokens at that speed. Weights and tokens are random, the model is
+laid out as Gemma 2, and the SAE is a JumpReLU one with its threshold set for a mean L0. The first tokens of the files
+are compared with the dense latents, and must be equal. Batches are those of `batch_size: auto`."""
 
 CPU = """A small model. All cores compute already, so little is gained by writing at the same time: the harvest's share
 is what taking out, rounding and writing the latents leave. There is no bar for it."""
@@ -45,7 +49,10 @@ def gpu_text(part: dict[str, Any]) -> str:
     shares = {length: share(found) for length, found in part["lengths"].items()}
     told = ", ".join(f"{value:.2f} at {length} tokens a context" for length, value in shares.items())
     met = "is met" if min(shares.values()) >= BAR else "is not met"
-    return f"{measured(part)}\n\nThe bar of {BAR} of the speed of forward and encode {met}: {told}."
+    return (
+        f"{measured(part)}\n\nThe bar of {BAR} of the speed of forward and encode {met} by a whole shard with its "
+        f"guard rails: {told}."
+    )
 
 
 def measured(part: dict[str, Any]) -> str:
@@ -59,14 +66,22 @@ def measured(part: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for length, found in part["lengths"].items():
+        sizes = f"{length} | {found['batch_size']} | {found['n_tokens']:,} | {found['mean_l0']:.0f}"
         for name in (FORWARD, ENCODE, HARVEST):
-            sizes = f"{length} | {found['batch_size']} | {found['n_tokens']:,} | {found['mean_l0']:.0f}"
             speeds = [found["n_tokens"] / seconds for seconds in found["seconds"][name]]
             speed = f"{median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f})"
-            lines.append(f"| {sizes} | {name} | {speed} | {share(found, name):.2f} |")
+            of_encode = ratio(found["seconds"][ENCODE], found["seconds"][name])
+            lines.append(f"| {sizes} | {name} | {speed} | {of_encode:.2f} |")
+        lines.append(f"| {sizes} | a shard with its guard rails | {shard_speed(found):,.0f} | {share(found):.2f} |")
     return "\n".join(lines)
 
 
-def share(found: dict[str, Any], name: str = HARVEST) -> float:
-    """Speed as a share of that of forward and encode."""
-    return ratio(found["seconds"][ENCODE], found["seconds"][name])
+def shard_speed(found: dict[str, Any]) -> float:
+    """Tokens a second of a whole shard of the default size."""
+    speed = found["n_tokens"] / median(found["seconds"][HARVEST])
+    return SHARD / (SHARD / speed + median(found["seconds"][GUARD_RAILS]))
+
+
+def share(found: dict[str, Any]) -> float:
+    """Speed of a whole shard, as a share of that of forward and encode."""
+    return shard_speed(found) * median(found["seconds"][ENCODE]) / found["n_tokens"]
