@@ -55,7 +55,7 @@ def harvest_shard(
     manifest_path
         Written last; the parts go into its folder.
     model, sae, corpus, harvest
-        Sections of the experiment file, ``harvest`` with ``batches_per_part`` in addition.
+        Sections of the experiment file, ``harvest`` with ``batches_per_part`` in addition and ``batch_size`` a number.
 
     Raises
     ------
