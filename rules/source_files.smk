@@ -96,7 +96,10 @@ def harvest_of_shard(wildcards):
     """How this shard is computed."""
     settings = experiment(wildcards.experiment)
     decides = {key: settings["harvest"][key] for key in HARVEST_KEYS}
-    return decides | {"batches_per_part": experiment_config.batches_per_part(settings)}
+    return decides | {
+        "batch_size": experiment_config.contexts_per_batch(settings),
+        "batches_per_part": experiment_config.batches_per_part(settings),
+    }
 
 
 HARVEST_KEYS = (

@@ -8,27 +8,22 @@ same byte for byte.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from coactivation_manifolds.activations.activation_writer import PartRecord, ShardWriter
 from coactivation_manifolds.activations.batch_plan import BatchPlan
-from coactivation_manifolds.activations.float16_values import to_float16
-from coactivation_manifolds.activations.token_rows import TokenRows, concatenate, feature_id_dtype
+from coactivation_manifolds.activations.part_harvest import harvest_parts
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
 from coactivation_manifolds.corpus.plan import CorpusShard, read_corpus_shard
 from coactivation_manifolds.errors import ResultsError
-from coactivation_manifolds.progress import Progress
 from coactivation_manifolds.storage import PathLike
 
 if TYPE_CHECKING:
-    from coactivation_manifolds.models.encoding import LatentReader, Latents
+    from coactivation_manifolds.models.encoding import LatentReader
     from coactivation_manifolds.models.sae_loader import LoadedSae
 
 logger = logging.getLogger(__name__)
@@ -60,7 +55,7 @@ def harvest_shard(
     manifest_path
         Written last; the parts go into its folder.
     model, sae, corpus, harvest
-        Sections of the experiment file, ``harvest`` with ``batches_per_part`` in addition.
+        Sections of the experiment file, ``harvest`` with ``batches_per_part`` in addition and ``batch_size`` a number.
 
     Raises
     ------
@@ -189,66 +184,6 @@ def open_reader(
     return reader, opened.commit
 
 
-def harvest_parts(
-    parts: Sequence[int],
-    plan: BatchPlan,
-    reader: LatentReader,
-    writer: ShardWriter,
-    *,
-    max_fvu: float,
-    commit: str | None,
-) -> dict[int, PartRecord]:
-    """Compute and commit the parts that are missing; the first one carries the guard rails."""
-    records = {}
-    n_tokens = plan.tokens.n_tokens
-    to_do = sum(plan.tokens_of_part(part) for part in parts)
-    with Progress(n_tokens, label=f"shard {writer.shard}", done=n_tokens - to_do) as progress:
-        for part in parts:
-            extra: dict[str, Any] = {}
-            blocks = []
-            for batch in plan.batches(part):
-                contexts = plan.contexts(batch)
-                if batch == 0:
-                    extra |= {"guard_rails": first_batch(contexts, reader, max_fvu=max_fvu), "model_commit": commit}
-                latents = reader.read(contexts, batch=batch)
-                blocks.append(batch_rows(plan, batch, latents, reader.loaded.n_latents))
-                progress.update(
-                    tokens=sum(len(context) for context in contexts), rows=latents.n_tokens, entries=len(latents.values)
-                )
-            batches = plan.batches(part)
-            halved = [
-                {"batch": batch, "contexts_at_once": reader.halved[batch]}
-                for batch in batches
-                if batch in reader.halved
-            ]
-            records[part] = writer.write_part(
-                part,
-                concatenate(blocks, reader.loaded.n_latents),
-                first_batch=batches[0],
-                last_batch=batches[-1],
-                extra=extra | {"halved_batches": halved},
-            )
-    return records
-
-
-def first_batch(
-    contexts: Sequence[npt.NDArray[np.integer]], reader: LatentReader, *, max_fvu: float
-) -> dict[str, Any] | None:
-    """Measure FVU and L0 on the first batch and stop where they are out of bounds; None where it has no rows."""
-    from coactivation_manifolds.models.guard_rails import GuardRails, check, measure
-
-    def work(stretch: Sequence[npt.NDArray[np.integer]]) -> GuardRails | None:
-        x = reader.inputs(stretch)
-        return measure(x, reader.loaded) if len(x) else None
-
-    measured = next((found for found in reader.in_stretches(contexts, work, batch=0) if found is not None), None)
-    if measured is None:
-        logger.warning("the first batch holds special tokens only, so the SAE's fit could not be checked")
-        return None
-    check(measured, max_fvu=max_fvu, hook_name=reader.loaded.hook_name)
-    return measured.as_dict()
-
-
 def check_recorded(records: Mapping[int, PartRecord], *, max_fvu: float, hook_name: str) -> None:
     """Check the guard rails that an earlier attempt recorded against this run's bound."""
     from coactivation_manifolds.models.guard_rails import GuardRails, check
@@ -273,36 +208,6 @@ def check_commit(records: Mapping[int, PartRecord], commit: str | None, manifest
             f"parts beside {manifest_path} were harvested with commit {earlier} of the model, the hub now gives "
             f"{commit}: set model.revision to {earlier}, or delete the folder and run the same command again"
         )
-
-
-def batch_rows(plan: BatchPlan, batch: int, latents: Latents, n_latents: int) -> TokenRows:
-    """The rows of one batch: its kept tokens with their latents.
-
-    Raises
-    ------
-    GuardRailError
-        A value that float16 can't hold; the message names token and latent.
-
-    """
-    tokens = plan.tokens
-    kept = plan.kept_tokens(batch)
-
-    def place(entry: int) -> str:
-        row = int(np.searchsorted(latents.offsets, entry, side="right")) - 1
-        return f"token_index {tokens.token_index[kept[row]]}, latent {latents.feature_ids[entry]}"
-
-    values, raised = to_float16(latents.values, describe=place)
-    return TokenRows(
-        doc_id=tokens.doc_id[kept],
-        token_index=tokens.token_index[kept],
-        position_in_doc=tokens.position_in_doc[kept],
-        token_id=tokens.token_id[kept],
-        offsets=latents.offsets,
-        feature_ids=latents.feature_ids.astype(feature_id_dtype(n_latents)),
-        activations=values,
-        n_latents=n_latents,
-        raised=raised,
-    )
 
 
 def manifest_extra(tokens: CorpusShard, loaded: LoadedSae, records: Mapping[int, PartRecord]) -> dict[str, Any]:

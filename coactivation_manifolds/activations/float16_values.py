@@ -56,14 +56,39 @@ def to_float16(
     values = np.asarray(values)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         rounded = values.astype(np.float16, copy=False)
+    return settle_float16(rounded, exact=lambda entries: values[entries], describe=describe, error=error)
+
+
+def settle_float16(
+    rounded: Float16,
+    *,
+    exact: Callable[[Indices], npt.NDArray[Any]],
+    describe: Callable[[int], str] | None = None,
+    error: type[CoactivationError] = GuardRailError,
+) -> tuple[Float16, Indices]:
+    """What ``to_float16`` does once values are rounded, wherever that was done.
+
+    Parameters
+    ----------
+    rounded
+        One-dimensional values, rounded to the nearest float16.
+    exact
+        What entries were before; asked for those alone that are no positive finite float16.
+    describe, error
+        As in ``to_float16``, which has the results and errors too.
+
+    """
     # positive finite float16 are the bit patterns 1 .. 0x7BFF: one unsigned comparison finds all others
     suspects = np.flatnonzero((rounded.view(np.uint16) - np.uint16(1)) >= np.uint16(_LARGEST_BITS))
     if not suspects.size:
         return rounded, np.zeros(0, np.int64)
-    raised = suspects[(rounded[suspects] == 0) & (values[suspects] > 0)]
-    if raised.size < suspects.size:
-        wrong = int(np.setdiff1d(suspects, raised, assume_unique=True)[0])
-        raise error(_complaint(float(values[wrong]), describe(wrong) if describe else f"entry {wrong}"))
+    values = exact(suspects)
+    tiny = (rounded[suspects] == 0) & (values > 0)
+    if not tiny.all():
+        first = int(np.argmin(tiny))
+        entry = int(suspects[first])
+        raise error(_complaint(float(values[first]), describe(entry) if describe else f"entry {entry}"))
+    raised = suspects[tiny]
     rounded = rounded.copy()
     rounded[raised] = SMALLEST_SUBNORMAL
     return rounded, raised.astype(np.int64)

@@ -108,9 +108,24 @@ def plan_keeps_shard(plan: Config, config: Config, shard: int) -> bool:
     return shard < n_shards(earlier) and shard_tokens(earlier, shard) == shard_tokens(config, shard)
 
 
+AUTO = "auto"
+TOKENS_PER_BATCH = 8_192
+"""Of a batch whose size is ``auto``: enough to keep a GPU busy."""
+
+
+def contexts_per_batch(config: Config) -> int:
+    """Contexts in one batch. ``auto`` follows from the length of contexts and not from the machine: the last digits of
+    activations, and so the results, depend on the size of the batch.
+    """
+    batch_size = config["harvest"]["batch_size"]
+    if batch_size != AUTO:
+        return int(batch_size)
+    return max(1, TOKENS_PER_BATCH // int(config["corpus"]["context_length"]))
+
+
 def batches_per_part(config: Config) -> int:
     """Batches in one part file; fixed by the configuration, so that a resumed harvest computes the same batches."""
-    tokens_per_batch = int(config["harvest"]["batch_size"]) * int(config["corpus"]["context_length"])
+    tokens_per_batch = contexts_per_batch(config) * int(config["corpus"]["context_length"])
     return max(1, int(config["harvest"]["tokens_per_part"]) // tokens_per_batch)
 
 
@@ -179,11 +194,10 @@ def check_cluster_name(name: str) -> None:
 def harvest_settings(config: Config) -> Config:
     """What experiment.json records of how the activations came about."""
     sections = ("activations",) if is_imported(config) else HARVEST_SECTIONS
-    return {
-        "name": config["name"],
-        "seed": config["seed"],
-        **{section: config[section] for section in sections},
-    }
+    kept = {section: config[section] for section in sections}
+    if not is_imported(config):
+        kept["harvest"] = config["harvest"] | {"batch_size": contexts_per_batch(config)}
+    return {"name": config["name"], "seed": config["seed"], **kept}
 
 
 def import_settings(config: Config) -> Config:

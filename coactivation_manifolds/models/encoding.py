@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,44 +12,33 @@ import numpy.typing as npt
 import torch
 
 from coactivation_manifolds.errors import GuardRailError
-from coactivation_manifolds.models.batches import ModelBatch, make_batch
+from coactivation_manifolds.models.batches import make_batch
+from coactivation_manifolds.models.device_queue import to_device
 from coactivation_manifolds.models.hooks import HookPoint, run_to_hook
 from coactivation_manifolds.models.sae_loader import LoadedSae
+from coactivation_manifolds.models.sparse_latents import (
+    Latents,
+    PendingLatents,
+    RoomTooSmall,
+    concatenate,
+    take_entries,
+)
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Contexts = Sequence[npt.NDArray[np.integer]]
 
 DENSE_VALUES = 2**26
 """Latents times tokens held densely on the device at once (256 MiB in float32); fixed, whatever the machine."""
 
 
-@dataclass(frozen=True)
-class Latents:
-    """Firing latents of n tokens: token i owns ``offsets[i]:offsets[i + 1]``, ids ascending, values above 0."""
-
-    offsets: npt.NDArray[np.int64]
-    feature_ids: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float32]
-
-    @property
-    def n_tokens(self) -> int:
-        """Tokens."""
-        return len(self.offsets) - 1
+ENTRIES_PER_TOKEN = 256
+"""Room for firing latents on the device, for each token of a slice; where it is too small, the batch is run again."""
 
 
-def concatenate(parts: Sequence[Latents]) -> Latents:
-    """Latents of several stretches of tokens, end to end."""
-    counts = [np.diff(part.offsets) for part in parts]
-    return Latents(
-        offsets=np.r_[0, np.cumsum(np.concatenate([np.empty(0, np.int64), *counts]))].astype(np.int64),
-        feature_ids=np.concatenate([np.empty(0, np.int64), *(part.feature_ids for part in parts)]),
-        values=np.concatenate([np.empty(0, np.float32), *(part.values for part in parts)]),
-    )
-
-
-def encode(x: torch.Tensor, loaded: LoadedSae) -> Latents:
-    """Latents of an SAE's inputs.
+def start_encoding(x: torch.Tensor, loaded: LoadedSae, *, entries_per_token: int) -> PendingLatents:
+    """Give the device an SAE's inputs to encode, slice by slice; returns before it is done.
 
     Parameters
     ----------
@@ -57,35 +46,18 @@ def encode(x: torch.Tensor, loaded: LoadedSae) -> Latents:
         float32 [tokens, d_in], as ``sae_input`` gives it.
     loaded
         The SAE, on the same device.
-
-    Raises
-    ------
-    GuardRailError
-        A latent is NaN.
+    entries_per_token
+        Room for this many firing latents a token, on average over a slice.
 
     """
     rows_at_once = max(1, DENSE_VALUES // loaded.n_latents)
-    parts = []
+    slices = []
     with torch.no_grad():
+        finite = torch.isfinite(x).all()
         for start in range(0, len(x), rows_at_once):
-            dense = loaded.sae.encode(x[start : start + rows_at_once])
-            if bool(torch.isnan(dense).any()):
-                raise GuardRailError(
-                    "the SAE gave NaN latents; check that it belongs to this model, and try model.dtype float32 or "
-                    "bfloat16"
-                )
-            # row-major order: within a token, ids ascend
-            where = torch.nonzero(dense > 0, as_tuple=True)
-            counts = torch.bincount(where[0], minlength=len(dense)).cpu().numpy()
-            parts.append(
-                Latents(
-                    offsets=np.r_[0, np.cumsum(counts)].astype(np.int64),
-                    feature_ids=where[1].cpu().numpy(),
-                    values=dense[where].float().cpu().numpy(),
-                )
-            )
-            del dense, where
-    return concatenate(parts)
+            rows = x[start : start + rows_at_once]
+            slices.append(take_entries(loaded.sae.encode(rows), room=entries_per_token * len(rows)))
+    return PendingLatents(loaded.hook_name, loaded.n_latents, finite, slices)
 
 
 def sae_input(tensor: torch.Tensor, loaded: LoadedSae) -> torch.Tensor:
@@ -97,18 +69,13 @@ def sae_input(tensor: torch.Tensor, loaded: LoadedSae) -> torch.Tensor:
     Raises
     ------
     GuardRailError
-        The tensor has another width than the SAE reads, or holds infinite numbers or NaN.
+        The tensor has another width than the SAE reads.
 
     """
     if tensor.shape[-1] != loaded.d_in:
         raise GuardRailError(
             f"the tensor at {loaded.hook_name} is {tensor.shape[-1]} wide, but the SAE reads {loaded.d_in}: the SAE "
             "belongs to another model or hook; check model and sae"
-        )
-    if not bool(torch.isfinite(tensor).all()):
-        raise GuardRailError(
-            f"the model's activations at {loaded.hook_name} hold infinite numbers or NaN; set model.dtype to bfloat16 "
-            "or float32 (float16 ends at 65,504)"
         )
     x = tensor.to(device=loaded.sae.W_dec.device, dtype=torch.float32)
     return x - x.mean(dim=-1, keepdim=True) if loaded.centre_input else x
@@ -120,6 +87,7 @@ class LatentReader:
 
     ``front`` and ``dropped`` as in ``make_batch``. ``limit`` is the largest batch that has fitted into the device's
     memory so far (None: any), ``halved`` gives for each batch that had to be cut how many contexts ran at once.
+    ``entries_per_token`` as in ``start_encoding``; it grows where it was too small.
     """
 
     model: torch.nn.Module
@@ -129,33 +97,68 @@ class LatentReader:
     front: int | None
     dropped: npt.NDArray[np.integer]
     limit: int | None = None
+    entries_per_token: int = ENTRIES_PER_TOKEN
     halved: dict[int, int] = field(default_factory=dict)
 
-    def inputs(self, contexts: Sequence[npt.NDArray[np.integer]]) -> torch.Tensor:
+    def inputs(self, contexts: Contexts) -> torch.Tensor:
         """The SAE's inputs on the kept tokens of contexts that run through the model together, [tokens, d_in]."""
         batch = make_batch(contexts, front=self.front, dropped=self.dropped)
-        tensor = self._run(batch)
-        kept = torch.from_numpy(batch.kept).to(tensor.device)
-        return sae_input(tensor[kept], self.loaded)
-
-    def _run(self, batch: ModelBatch) -> torch.Tensor:
-        return run_to_hook(
+        tensor = run_to_hook(
             self.model,
             self.point,
-            torch.from_numpy(batch.input_ids).to(self.device),
-            torch.from_numpy(batch.attention.astype(np.int64)).to(self.device),
+            to_device(batch.input_ids, self.device),
+            to_device(batch.attention.astype(np.int64), self.device),
         )
+        # numbers of rows in place of a mask, whose sum the host would have to wait for
+        kept = to_device(np.flatnonzero(batch.kept), tensor.device)
+        return sae_input(tensor.flatten(0, 1).index_select(0, kept), self.loaded)
 
-    def read(self, contexts: Sequence[npt.NDArray[np.integer]], *, batch: int) -> Latents:
-        """Latents on the kept tokens of one batch, in reading order; memory and errors as in ``in_stretches``."""
-        return concatenate(
-            self.in_stretches(contexts, lambda stretch: encode(self.inputs(stretch), self.loaded), batch=batch)
-        )
+    def read(self, batches: Iterable[tuple[int, Contexts]]) -> Iterator[Latents]:
+        """Latents on the kept tokens of one batch after the other, in reading order.
+
+        Each batch is fetched when the device has been given the next one, so that it never stands still.
+
+        Parameters
+        ----------
+        batches
+            The batches' numbers in the shard, and own token ids of their contexts.
+
+        Raises
+        ------
+        GuardRailError
+            Not even one context fits into memory, or a number is infinite or NaN.
+
+        """
+        ahead: tuple[int, Contexts, list[PendingLatents]] | None = None
+        for batch, contexts in batches:
+            behind, ahead = ahead, (batch, contexts, self._start(batch, contexts))
+            if behind is not None:
+                yield self._finish(*behind)
+        if ahead is not None:
+            yield self._finish(*ahead)
+
+    def _start(self, batch: int, contexts: Contexts) -> list[PendingLatents]:
+        """Give the device a batch, whole or in stretches that its memory holds."""
+
+        def work(stretch: Contexts) -> PendingLatents:
+            return start_encoding(self.inputs(stretch), self.loaded, entries_per_token=self.entries_per_token)
+
+        return self.in_stretches(contexts, work, batch=batch)
+
+    def _finish(self, batch: int, contexts: Contexts, pending: list[PendingLatents]) -> Latents:
+        """Fetch a batch; where more fires than there was room for, run it again with more."""
+        while True:
+            try:
+                return concatenate([stretch.collect() for stretch in pending], self.loaded.n_latents)
+            except RoomTooSmall:
+                self.entries_per_token *= 2
+            logger.info("batch %d is run again with room for %d latents a token", batch, self.entries_per_token)
+            pending = self._start(batch, contexts)
 
     def in_stretches(
         self,
-        contexts: Sequence[npt.NDArray[np.integer]],
-        work: Callable[[Sequence[npt.NDArray[np.integer]]], Result],
+        contexts: Contexts,
+        work: Callable[[Contexts], Result],
         *,
         batch: int,
     ) -> list[Result]:

@@ -74,6 +74,7 @@ def test_small_files_are_right(write, folder, text):
             'harvest.device: found the text "gpu", which is not of the form: auto',
         ),
         (HARVEST + "harvest: {batch_size: 0}\n", 4, "must be at least 1, found the number 0"),
+        (HARVEST + "harvest: {batch_size: all}\n", 4, 'harvest.batch_size: found the text "all", which is not of'),
         (HARVEST + "harvest: [1, 2]\n", 4, "harvest: must be keys and values, found a list of 2"),
         (HARVEST + "similarity: {jaccard_floor: 1.5}\n", 4, "must be at most 1, found the number 1.5"),
         (HARVEST + "similarity: {max_density: 0}\n", 4, "must be larger than 0, found the number 0"),

@@ -3,11 +3,11 @@ import logging
 import numpy as np
 import pytest
 import torch
-from tiny_models import D_MODEL, make_sae, save_sae
+from tiny_models import D_MODEL, N_LATENTS, make_sae, save_sae
 
 from coactivation_manifolds.errors import GuardRailError, InputError
 from coactivation_manifolds.models.batches import front_token, make_batch
-from coactivation_manifolds.models.encoding import sae_input
+from coactivation_manifolds.models.encoding import sae_input, start_encoding
 from coactivation_manifolds.models.guard_rails import GuardRails, check, check_width, measure
 from coactivation_manifolds.models.sae_loader import load_sae
 
@@ -109,8 +109,9 @@ def test_widths(loaded):
 def test_activations_that_are_no_numbers(loaded, bad):
     x = inputs()
     x[3, 4] = bad
+    pending = start_encoding(sae_input(x, loaded), loaded, entries_per_token=N_LATENTS)
     with pytest.raises(GuardRailError, match=r"hold infinite numbers or NaN; set model.dtype to bfloat16"):
-        sae_input(x, loaded)
+        pending.collect()
 
 
 def test_batch_of_unequal_contexts():
