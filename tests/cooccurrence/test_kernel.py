@@ -78,7 +78,7 @@ def test_masks_and_wide_counters(monkeypatch: pytest.MonkeyPatch, mask_bits: flo
     """From all latents in masks to none; latents of more than 255 firings on either side; several blocks of a sort."""
     monkeypatch.setattr(ranked_postings, "MASK_BITS", mask_bits)
     monkeypatch.setattr(ranked_postings, "MOST_WORDS", 3)
-    monkeypatch.setattr(pair_counts, "SAMPLED", 3)
+    monkeypatch.setattr(pair_counts, "BUCKET_BITS", 3)
     rng = np.random.default_rng(5)
     fires = rng.random((2_500, 500)) < rng.permutation(np.minimum(0.5, 3.0 / np.arange(1, 501)))
     fires[::7, 20:30] |= rng.random(10) < 0.8
