@@ -132,6 +132,12 @@ def test_too_long_a_shard_is_refused() -> None:
         count_pairs(np.zeros(2**17, np.int64), np.zeros(0, np.uint32), n_latents=2**24, floor=(1, 50))
 
 
+def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranked_postings, "MOST_PLACES", 50)
+    with pytest.raises(InputError, match="25 entries is too long: cut it into more shards"):
+        count_pairs(*csr(np.ones((5, 5), bool)), n_latents=5, floor=(1, 50))
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.5, "x", float("nan"), float("inf"), 0.12345678901])
 def test_floors_that_are_none(value: object) -> None:
     with pytest.raises(ConfigError, match=r"similarity\.jaccard_floor"):
