@@ -1,6 +1,6 @@
 """How fast pairs are counted, beside other tools and the machine's ceiling.
 
-    .venv/bin/python benchmarks/count_pairs.py              everything, some 20 minutes on two cores
+    .venv/bin/python benchmarks/count_pairs.py              everything, some 6 minutes on two cores
     .venv/bin/python benchmarks/count_pairs.py --only scipy small
 
 Run it on a quiet machine. Each tool starts from the same token-major arrays in memory; what it compiles or brings into
@@ -16,16 +16,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any
+from unittest import mock
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from increment_ceiling import CEILING_INCREMENTS, ceiling, raise_counters
 from measuring import largest_memory_kib, parser_of, run_sections, take_turns
 from other_counters import count_duckdb, count_polars, graphblas_product, scipy_product, upper_triangle
+from pair_checks import check_bitmaps, check_equal
 from synthetic_activations import Workload, generate_csr
 
+from coactivation_manifolds.cooccurrence import kernel
 from coactivation_manifolds.cooccurrence.kernel import count_pairs, count_pairs_reference
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 
@@ -33,8 +36,11 @@ Array = npt.NDArray[Any]
 
 FLOOR = (1, 50)
 PRODUCT_TOKENS, SMALL_TOKENS, LONG_TOKENS = 50_000, 2_000, 500_000
-SCALING_TOKENS = (25_000, 50_000, 100_000, 200_000, 400_000, 800_000)
-SECTIONS = ("memory", "scipy", "graphblas", "small", "ceiling", "scaling")
+SCALING_TOKENS, MADE_TOKENS = (27_000, 85_000, 270_000, 850_000, 2_700_000), 540_000
+"""1e8 to 1e10 increments; what is longer than is made repeats the same tokens, whose making would take minutes."""
+
+SAMPLED_PAIRS = 2_000
+SECTIONS = ("memory", "scipy", "graphblas", "small", "ceiling", "wide", "phases", "scaling")
 """Memory first: a new process starts with the largest memory of the one that started it."""
 
 
@@ -106,37 +112,96 @@ def measure_small(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measure_ceiling(arguments: argparse.Namespace) -> dict[str, Any]:
     """Increments a second of a long shard on one core and on all, against a loop that does nothing else."""
-    workload, offsets, ids = made(arguments.tokens or LONG_TOKENS)
+    return against_ceiling(arguments, Workload(), (1, arguments.threads))
+
+
+def measure_wide(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The same with 262,144 latents, on all cores."""
+    return against_ceiling(arguments, Workload(n_latents=262_144), (arguments.threads,))
+
+
+def against_ceiling(arguments: argparse.Namespace, workload: Workload, cores: tuple[int, ...]) -> dict[str, Any]:
+    """Ours and the ceiling in turns; then the counts of some pairs against bitmaps."""
+    _, offsets, ids = made(arguments.tokens or LONG_TOKENS, workload)
     tools: dict[str, Callable[[], Any]] = {}
-    for threads in (1, arguments.threads):
-        cores = f"{threads} core{'s' if threads > 1 else ''}"
-        tools[f"ceiling, {cores}"] = ceiling(threads)
-        tools[f"ours, {cores}"] = ours(offsets, ids, workload, threads, prune=False)
-        tools[f"ours, pruned, {cores}"] = ours(offsets, ids, workload, threads, prune=True)
+    for threads in cores:
+        name = f"{threads} core{'s' if threads > 1 else ''}"
+        tools[f"ceiling, {name}"] = ceiling(threads)
+        tools[f"ours, {name}"] = ours(offsets, ids, workload, threads, prune=False)
+        tools[f"ours, pruned, {name}"] = ours(offsets, ids, workload, threads, prune=True)
     times, last = take_turns(tools, arguments.repetitions)
-    check_equal(last["ours, 1 core"], last[f"ours, pruned, {arguments.threads} cores"])
+    pairs, *others = (result for name, result in last.items() if name.startswith("ours"))
+    for other in others:
+        check_equal(pairs, other)
+    checked = check_bitmaps(offsets, ids, pairs, n_latents=workload.n_latents, floor=FLOOR, sampled=SAMPLED_PAIRS)
     return {
         **described(workload, offsets),
-        "pairs": len(last["ours, 1 core"].a),
+        "pairs": len(pairs.a),
         "seconds": times,
         "ceiling_increments": CEILING_INCREMENTS,
+        "checked": checked,
     }
 
 
+def measure_phases(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Seconds of the three phases, of a short shard that keeps many pairs and a long one that keeps few."""
+    parts = []
+    for n_tokens in (PRODUCT_TOKENS, LONG_TOKENS):
+        workload, offsets, ids = made(arguments.tokens or n_tokens)
+        tools = {str(threads): ours(offsets, ids, workload, threads, prune=False) for threads in (1, arguments.threads)}
+        phases: dict[str, list[dict[str, float]]] = {name: [] for name in tools}
+        for _ in range(arguments.repetitions):
+            for name, tool in tools.items():
+                phases[name].append(timed_phases(tool))
+        parts.append({**described(workload, offsets), "pairs": len(tools["1"]().a), "phases": phases})
+    return parts
+
+
+def timed_phases(tool: Callable[[], PairCounts]) -> dict[str, float]:
+    """Seconds of one count: transposition, counting (what the others leave), sorting of the pairs kept."""
+    seconds = {}
+
+    def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **options: Any) -> Any:
+            begin = perf_counter()
+            result = work(*arguments, **options)
+            seconds[name] = perf_counter() - begin
+            return result
+
+        return run
+
+    with (
+        mock.patch.object(kernel, "rank_postings", timed("transposition", kernel.rank_postings)),
+        mock.patch.object(kernel, "unpack_pairs", timed("sorting", kernel.unpack_pairs)),
+    ):
+        timed("all", tool)()
+    seconds["counting"] = seconds.pop("all") - seconds["transposition"] - seconds["sorting"]
+    return {name: round(value, 6) for name, value in seconds.items()}
+
+
 def measure_scaling(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds over increments, on one core and on all."""
+    """Seconds over increments; one core and several repetitions where that doesn't take long."""
     longest = arguments.tokens or max(SCALING_TOKENS)
-    workload, offsets, ids = made(longest)
+    workload, offsets, ids = made(min(longest, MADE_TOKENS))
     points = []
     for n_tokens in [n for n in SCALING_TOKENS if n <= longest] or [longest]:
-        part, part_ids = offsets[: n_tokens + 1], ids[: offsets[n_tokens]]
+        part, part_ids = repeated(offsets, ids, n_tokens)
+        short = n_tokens <= MADE_TOKENS
         tools = {
-            f"{threads}{', pruned' if prune else ''}": ours(part, part_ids, workload, threads, prune=prune)
-            for threads in (1, arguments.threads)
-            for prune in (False, True)
+            str(arguments.threads): ours(part, part_ids, workload, arguments.threads, prune=False),
+            f"{arguments.threads}, pruned": ours(part, part_ids, workload, arguments.threads, prune=True),
         }
-        points.append({**described(workload, part), "seconds": take_turns(tools, 3)[0]})
-    return {"points": points}
+        if short:
+            tools |= {"1": ours(part, part_ids, workload, 1, prune=False)}
+        points.append({**described(workload, part), "seconds": take_turns(tools, 3 if short else 1)[0]})
+    return {"points": points, "made_tokens": MADE_TOKENS}
+
+
+def repeated(offsets: Array, ids: Array, n_tokens: int) -> tuple[Array, Array]:
+    """The first ``n_tokens`` of the tokens repeated without end."""
+    lengths = np.resize(np.diff(offsets), n_tokens)
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    return ends, np.resize(ids, ends[-1])
 
 
 def measure_memory(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -185,40 +250,7 @@ def warm_up(threads: int) -> None:
     for n_latents in (65_536, 65_537):
         offsets, ids = generate_csr(Workload(n_latents=n_latents, mean_l0=20), 2_000)
         count_pairs(offsets, ids, n_latents=n_latents, floor=FLOOR, threads=threads)
-    _raise_counters(np.zeros(1, np.uint16), np.zeros(1, np.int32))
-
-
-CEILING_INCREMENTS = 200_000_000
-"""For each thread."""
-
-
-def ceiling(threads: int) -> Callable[[], None]:
-    """Counters at places that stand in a stored stream (4 million of 65,536, 256 KiB of counters: they stay in L2)."""
-    rng = np.random.default_rng(0)
-    streams = rng.integers(0, 1 << 16, (threads, 4_000_000), np.uint16)
-    counters = np.zeros((threads, 1 << 16), np.int32)
-
-    def work(k: int) -> None:
-        for _ in range(CEILING_INCREMENTS // streams.shape[1]):
-            _raise_counters(streams[k], counters[k])
-
-    def run() -> None:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, range(threads)))
-
-    return run
-
-
-@numba.njit(nogil=True)
-def _raise_counters(stream, counters):  # type: ignore[no-untyped-def]  # typed by numba
-    for place in stream:
-        counters[place] += np.int32(1)
-
-
-def check_equal(one: PairCounts, other: PairCounts) -> None:
-    """Stop where two tools disagree."""
-    for left, right in zip(one, other, strict=True):
-        np.testing.assert_array_equal(left, right)
+    raise_counters(np.zeros(1, np.uint16), np.zeros(1, np.int32))
 
 
 def described(workload: Workload, offsets: Array) -> dict[str, Any]:

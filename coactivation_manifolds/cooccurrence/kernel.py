@@ -9,14 +9,17 @@ latents matrix). The work is one increment for each pair of latents on each toke
   each a long run; the counters raised are those of frequent latents, which stay in cache.
 - The most frequent latents, some hundred with half of all increments, stand on each token as a mask of bits. Masks are
   added 64 counters at a time by carry-save adders: a visit costs a few operations a word, however many bits are set.
-- Visits come in batches whose cache lines are touched together before counting, so that cache misses overlap.
+- What a visit reads is asked for some visits ahead (an instruction that waits for nothing), so cache misses overlap
+  with counting. Bound: the visits' lines of cache, some four each, then one increment a cycle or two.
 - No pair has more joint firings than its rarer latent, so rare ones count in bytes, and few lines of cache are read.
 - Counters are read in blocks by one vectorised maximum against the smallest count that a pair of the block needs:
   n q >= p (n_i + n_j - n) is n (p + q) >= p (n_i + n_j), and n_j ascends. Blocks of latents so frequent that
   n_i / n_j < p / q are cleared unread: no Jaccard exceeds n_i / n_j. With ``prune`` they are not counted either.
+  Within a block, eight counters of a byte, or one bit of 64 masked ones, are compared by one operation.
 - A latent with little work lists the counters that it raised first instead.
+- Pairs found are put into buckets of neighbouring ids, each of which is sorted in cache.
 
-Memory: 10 bytes an entry (12 above 65,536 latents), some 50 a token, 13 a latent and thread, 40 for each pair kept.
+Memory: 6 bytes an entry (8 above 65,536 latents), some 50 a token, 13 a latent and thread, 32 for each pair kept.
 """
 
 from __future__ import annotations
@@ -39,9 +42,8 @@ from coactivation_manifolds.errors import InputError
 
 Array = npt.NDArray[Any]
 
-OUTPUT_ROWS, CHUNKS_PER_THREAD = 1 << 18, 16
+OUTPUT_ROWS, CHUNKS_PER_THREAD = 1 << 19, 16
 VISIT = 16  # increments that take as long as visiting a token
-NARROW = np.iinfo(np.uint8).max  # latents that fire no more often count in bytes
 
 
 def count_pairs(
@@ -78,8 +80,8 @@ def count_pairs(
         postings = rank_postings(offsets, feature_ids, n_latents=n_latents, pool=pool, threads=threads)
         cost = np.cumsum(postings.work + VISIT * postings.totals + n_latents // FEW)
         shares = np.linspace(0, cost[-1], threads * CHUNKS_PER_THREAD + 1)[1:-1]
-        narrow = np.searchsorted(postings.totals, NARROW, side="right")
-        cuts = np.unique(np.concatenate([[0, narrow, n_latents], np.searchsorted(cost, shares)])).tolist()
+        awake = np.searchsorted(postings.totals, 0, side="right")
+        cuts = np.unique(np.concatenate([[awake, n_latents], np.searchsorted(cost, shares).clip(awake)])).tolist()
         chunks = SimpleQueue[tuple[int, int]]()
         for chunk in pairwise(cuts):
             chunks.put(chunk)
@@ -106,18 +108,19 @@ def _count_chunks(
 ) -> list[Array]:
     """Take chunks until none is left: packed pairs whose rarer latent has a rank in first:last, in no order."""
     n_latents = len(postings.totals)
-    narrow, wide = np.zeros(n_latents + BLOCK, np.uint8), np.zeros(n_latents + BLOCK, np.uint32)
+    narrow, wide = np.zeros(n_latents // 8 * 8 + BLOCK + 8, np.uint8), np.zeros(n_latents + BLOCK, np.uint32)
     planes = np.zeros((postings.n_words, 32), np.uint64)
     masks = np.zeros(BATCH + 7, np.uint64)
     touched = np.empty(n_latents + 1, np.uint32)
-    out = np.empty(n_latents + OUTPUT_ROWS, np.uint64)
+    out, size = np.empty(n_latents + OUTPUT_ROWS, np.uint64), 0
     found = []
     with suppress(Empty):
         while True:
             first, last = chunks.get_nowait()
-            acc = narrow if postings.totals[last - 1] <= NARROW else wide
             while first < last:
-                state = (acc, planes, masks, touched, out, id_bits(n_latents))
+                state = (narrow, wide, planes, masks, touched, id_bits(n_latents), out, size)
                 first, size = count_rows(first, last, *postings, *floor, prune, *state)
-                found.append(out[:size].copy())
-    return found
+                if first < last:
+                    found.append(out[:size])
+                    out, size = np.empty_like(out), 0
+    return [*found, out[:size]]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from coactivation_manifolds.cooccurrence.compiled import compiled
+
 Array = npt.NDArray[Any]
 
-SAMPLED = 1000  # one pair in so many tells where the quantiles are
+BUCKET_BITS = 8  # of the smaller id: what has them in common is sorted at once, in cache
 
 
 class PairCounts(NamedTuple):
@@ -35,32 +36,55 @@ def max_packed_tokens(n_latents: int) -> int:
 def unpack_pairs(packed: list[Array], n_latents: int, *, pool: ThreadPoolExecutor, threads: int) -> PairCounts:
     """Sort pairs packed as a, b, n_ab from the highest bits down (uint64), and take them apart.
 
-    Each thread sorts what lies between two quantiles of a sample; the result does not depend on where these are.
+    They are put into buckets by their highest bits first; each bucket is then small enough to be sorted in cache.
     """
-    sample = np.sort(np.concatenate([part[::SAMPLED] for part in packed]))
-    cuts = sample[np.linspace(0, len(sample), threads + 1).astype(np.int64)[1:-1]].tolist() if len(sample) else []
-    bounds = list(pairwise([0, *cuts, 1 << 64]))
-    ranges = list(pool.map(lambda bound: _sorted_between(packed, *bound), bounds))
-    ends = np.cumsum([len(keys) for keys in ranges]).tolist()
-    pairs = PairCounts(*(np.empty(ends[-1], column) for column in (np.uint32, np.uint32, np.int64)))
-    list(pool.map(lambda keys, end: _take_apart(keys, pairs, end - len(keys), id_bits(n_latents)), ranges, ends))
+    bits = id_bits(n_latents)
+    shift = 64 - min(BUCKET_BITS, bits)
+    n_buckets = ((n_latents - 1) >> max(0, bits - BUCKET_BITS)) + 1
+    sizes = np.stack(list(pool.map(lambda part: _bucket_sizes(part, shift, n_buckets), packed)))
+    ends = sizes.sum(axis=0).cumsum()
+    starts = ends - sizes.sum(axis=0)
+    keys = np.empty(ends[-1], np.uint64)
+    list(pool.map(lambda part, place: _fill_buckets(part, shift, place, keys), packed, starts + _before(sizes)))
+    pairs = PairCounts(*(np.empty(len(keys), column) for column in (np.uint32, np.uint32, np.int64)))
+
+    def finish(span: Array) -> None:
+        for k in span:
+            keys[starts[k] : ends[k]].sort()
+            _take_apart(keys, starts[k], ends[k], bits, *pairs)
+
+    list(pool.map(finish, np.array_split(np.arange(n_buckets), 4 * threads)))
     return pairs
 
 
-def _sorted_between(packed: list[Array], low: int, high: int) -> Array:
-    """The keys with low <= key < high, ascending."""
-    last = np.uint64(high - 1)
-    keys = np.concatenate([part[(part >= np.uint64(low)) & (part <= last)] for part in packed])
-    keys.sort()
-    return keys
+def _before(sizes: Array) -> Array:
+    """What the parts before have in each bucket."""
+    return np.asarray(sizes.cumsum(axis=0) - sizes)
 
 
-def _take_apart(keys: Array, pairs: PairCounts, start: int, bits: int) -> None:
-    """Write the pairs of the keys from ``start`` on; the keys are used up."""
-    place = slice(start, start + len(keys))
-    np.bitwise_and(keys, np.uint64((1 << (64 - 2 * bits)) - 1), out=pairs.n_ab[place].view(np.uint64))
-    keys >>= np.uint64(64 - 2 * bits)
-    pairs.b[place] = keys
-    pairs.b[place] &= np.uint32((1 << bits) - 1)
-    keys >>= np.uint64(bits)
-    pairs.a[place] = keys
+@compiled
+def _bucket_sizes(part, shift, n_buckets):  # type: ignore[no-untyped-def]  # typed by numba
+    sizes = np.zeros(n_buckets, np.int64)
+    for key in part:
+        sizes[key >> np.uint64(shift)] += 1
+    return sizes
+
+
+@compiled
+def _fill_buckets(part, shift, places, keys):  # type: ignore[no-untyped-def]  # typed by numba
+    """Copy the part's keys, each to the next place of its bucket."""
+    for key in part:
+        bucket = key >> np.uint64(shift)
+        keys[np.uint64(places[bucket])] = key
+        places[bucket] += 1
+
+
+@compiled
+def _take_apart(keys, start, end, bits, a, b, n_ab):  # type: ignore[no-untyped-def]  # typed by numba
+    """Write the pairs of keys[start:end] to the same places of the columns."""
+    id_bits, count_bits, one = np.uint64(bits), np.uint64(64 - 2 * bits), np.uint64(1)
+    for k in range(np.uint64(start), np.uint64(end)):
+        key = keys[k]
+        a[k] = key >> (id_bits + count_bits)
+        b[k] = (key >> count_bits) & ((one << id_bits) - one)
+        n_ab[k] = key & ((one << count_bits) - one)

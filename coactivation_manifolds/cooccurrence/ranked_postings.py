@@ -1,7 +1,8 @@
 """One shard turned for counting: latents renumbered by ascending firings, postings that point into the tokens' records.
 
-A token's record holds the ranks that fire on it, ascending, except those of the most frequent latents, then these as a
-mask of bits. So what follows a latent in its token, and the mask, lie together, and one visit brings both into cache.
+A token's record holds the ranks that fire on it, ascending, except those of the most frequent latents, then the first
+rank of these, where a walk stops, then these as a mask of bits. So what follows a latent in its token, and the mask,
+lie together, and one visit brings both into cache.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.compiled import compiled
+from coactivation_manifolds.cooccurrence.row_counts import AHEAD
+from coactivation_manifolds.errors import InputError
 
 Array = npt.NDArray[Any]
 
 MASK_BITS = 2.0  # bits that 64 latents set on a mean token where a word of the mask costs less than as many counters
 MOST_WORDS = 16
-LENGTH_BITS = 24  # of a run, in a posting
+MOST_PLACES = 1 << 32  # in the records: a posting is one of them
 TOKEN_BITS = 10  # 1,024 tokens are sorted at once, so that what is written at random stays in cache
 
 
@@ -31,15 +34,15 @@ class RankedPostings(NamedTuple):
     starts
         Rank r owns the postings starts[r]:starts[r + 1], by ascending token; int64 [F + 1].
     postings
-        Where in ``rows`` the more frequent latents of the posting's token stand (its run), without those of the mask,
-        in units of 2^length_bits, and how many they are; uint64.
+        Where in ``rows`` the more frequent latents of the posting's token begin (its run), uint32; ``AHEAD``
+        of no token at the end.
     rows
-        The records: ranks, then zeros up to the next whole word, then the mask. It begins with the mask of no token.
+        The records. A run ends before the rank ``first_masked``; a mask of no token stands before all records.
     words
-        ``rows`` as uint64. A posting's mask begins at the first whole word after its run; bit b of its word w is rank
+        ``rows`` as uint64. A mask begins at the first whole word after ``first_masked``; bit b of its word w is rank
         ``first_masked + 64 w + b``.
-    n_words, first_masked, length_bits
-        Words of a mask; the first rank that is in masks and not in runs; of a posting.
+    n_words, first_masked
+        Words of a mask, at least one; the first rank that is in masks and not in runs.
     totals
         Firings by rank, ascending, int64 [F].
     work
@@ -55,7 +58,6 @@ class RankedPostings(NamedTuple):
     words: Array
     n_words: int
     first_masked: int
-    length_bits: int
     totals: Array
     work: Array
     order: Array
@@ -73,13 +75,18 @@ def rank_postings(
     pool, threads
         The pool has that many workers.
 
+    Raises
+    ------
+    InputError
+        More entries than 32 bits can tell apart.
+
     """
     offsets, feature_ids = _readonly(offsets), _readonly(feature_ids)
     n_tokens, n_entries = len(offsets) - 1, int(offsets[-1])
     spans = list(pairwise(np.linspace(0, n_tokens, threads + 1).astype(np.int64)))
     counts = np.stack(list(pool.map(lambda span: _count_ids(offsets, feature_ids, *span, n_latents), spans)))
     id_type = np.uint16 if n_latents <= 1 << 16 else np.uint32
-    order = np.argsort(counts.sum(axis=0), kind="stable").astype(np.uint32)
+    order = _ascending(counts.sum(axis=0))
     rank = np.empty(n_latents, id_type)
     rank[order] = np.arange(n_latents, dtype=id_type)
     sizes = counts[:, order]
@@ -89,27 +96,39 @@ def rank_postings(
     n_words = _mask_words(totals, n_tokens)
     first_masked = max(0, n_latents - 64 * n_words)
     per_word = 8 // np.dtype(id_type).itemsize
-    # a token's record ends within a word of its ranks' end, and takes one more word at most, and its mask
-    records = [int(offsets[first]) // per_word + (int(first) + 1) * (n_words + 1) for first, _ in spans]
-    words = np.zeros(n_entries // per_word + (n_tokens + 2) * (n_words + 1) + 1, np.uint64)
+    # a token's ranks and their end take one word more than so many ranks would at most, and the mask its words
+    records = [int(offsets[first]) // per_word + int(first) * (n_words + 1) + n_words for first, _ in spans]
+    words = np.empty(n_entries // per_word + n_tokens * (n_words + 1) + n_words, np.uint64)
+    if len(words) * per_word > MOST_PLACES:
+        raise InputError(f"a shard of {n_tokens} tokens with {n_entries} entries is too long: cut it into more shards")
+    words[:n_words] = 0
     rows = words.view(id_type)
-    postings = np.empty(n_entries, np.uint64)
+    postings = np.empty(n_entries + AHEAD, np.uint32)
+    postings[n_entries:] = 0
 
     layout = (rows, words, n_words, first_masked)
 
     def turn(k: int) -> None:
-        _turn(offsets, feature_ids, rank, *spans[k], cursors[k], *layout, records[k], postings, LENGTH_BITS)
+        _turn(offsets, feature_ids, rank, *spans[k], cursors[k], *layout, records[k], postings)
 
     list(pool.map(turn, range(threads)))
     behind = totals[:first_masked][::-1].cumsum()[::-1] / max(1, n_tokens)
     work = np.zeros(n_latents, np.int64)
     work[:first_masked] = totals[:first_masked] * behind
-    return RankedPostings(starts, postings, rows, words, n_words, first_masked, LENGTH_BITS, totals, work, order)
+    return RankedPostings(starts, postings, rows, words, n_words, first_masked, totals, work, order)
+
+
+def _ascending(totals: Array) -> Array:
+    """Latents by ascending total, ties by id, uint32: numbers that hold both are sorted faster than places."""
+    id_bits = np.uint64(max(1, (len(totals) - 1).bit_length()))
+    keys = totals.astype(np.uint64) << id_bits | np.arange(len(totals), dtype=np.uint64)
+    keys.sort()
+    return (keys & ((np.uint64(1) << id_bits) - np.uint64(1))).astype(np.uint32)
 
 
 def _mask_words(totals: Array, n_tokens: int) -> int:
-    """How many times 64 latents, from the most frequent down, are worth a word of the mask."""
-    n_words = 0
+    """How many times 64 latents, from the most frequent down, are worth a word of the mask; one at least."""
+    n_words = 1
     while n_words < MOST_WORDS and 64 * n_words < len(totals):
         last = len(totals) - 64 * n_words
         if totals[max(0, last - 64) : last].sum() < MASK_BITS * n_tokens:
@@ -135,7 +154,7 @@ def _count_ids(offsets, ids, first, last, n_latents):  # type: ignore[no-untyped
 
 @compiled
 def _turn(  # type: ignore[no-untyped-def]  # typed by numba
-    offsets, ids, rank, first, last, cursors, rows, words, n_words, first_masked, record, postings, length_bits
+    offsets, ids, rank, first, last, cursors, rows, words, n_words, first_masked, record, postings
 ):
     """Records, from word ``record`` on, and postings of the tokens in [first, last), by blocks that are sorted by rank.
 
@@ -145,14 +164,15 @@ def _turn(  # type: ignore[no-untyped-def]  # typed by numba
     bits = np.uint64(1)
     while len(rank) > 1 << 2 * bits:
         bits += one
-    low_digit, token_bits, token_mask = (one << bits) - one, np.uint64(TOKEN_BITS), np.uint64((1 << TOKEN_BITS) - 1)
-    n_sorted = 1 << TOKEN_BITS
+    token_bits = min(np.uint64(TOKEN_BITS), np.uint64(32) - np.uint64(2) * bits)
+    low_digit, token_mask = (one << bits) - one, (one << token_bits) - one
+    n_sorted = np.int64(1) << np.int64(token_bits)
     most = 0
     for begin in range(first, last, n_sorted):
         most = max(most, offsets[min(begin + n_sorted, last)] - offsets[begin])
-    keys, other = np.empty((2, most), np.uint64)
+    keys, other = np.empty((2, most), np.uint32)
     low_at, high_at = np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.uint64)
-    free, ends, masks = np.empty((3, n_sorted), np.uint64)
+    free, masks = np.empty((2, n_sorted), np.uint64)
     word = np.uint64(record)
     for begin in range(first, last, n_sorted):
         low_at[:] = 0
@@ -168,14 +188,15 @@ def _turn(  # type: ignore[no-untyped-def]  # typed by numba
                 size += one
                 in_run += np.uint64(r < masked)
             free[t] = word * per_word
-            ends[t] = free[t] + in_run
-            masks[t] = word + (in_run + per_word - one) // per_word
+            rows[free[t] + in_run] = masked
+            masks[t] = word + in_run // per_word + one
             word = masks[t] + np.uint64(n_words)
+            words[masks[t] : word] = 0
         _scatter(keys, other, low_at, token_bits, low_digit, size)
         _scatter(other, keys, high_at, token_bits + bits, low_digit, size)
         for e in range(size):
             r, token = keys[e] >> token_bits, keys[e] & token_mask
-            here, end = free[token], ends[token]
+            here = free[token]
             if r < masked:
                 rows[here] = r
                 here += one
@@ -185,7 +206,7 @@ def _turn(  # type: ignore[no-untyped-def]  # typed by numba
                 words[masks[token] + (bit >> np.uint64(6))] |= one << (bit & np.uint64(63))
             posting = np.uint64(cursors[r])
             cursors[r] += 1
-            postings[posting] = here << np.uint64(length_bits) | end - here
+            postings[posting] = here
 
 
 @compiled

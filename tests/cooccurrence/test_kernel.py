@@ -78,7 +78,7 @@ def test_masks_and_wide_counters(monkeypatch: pytest.MonkeyPatch, mask_bits: flo
     """From all latents in masks to none; latents of more than 255 firings on either side; several blocks of a sort."""
     monkeypatch.setattr(ranked_postings, "MASK_BITS", mask_bits)
     monkeypatch.setattr(ranked_postings, "MOST_WORDS", 3)
-    monkeypatch.setattr(pair_counts, "SAMPLED", 3)
+    monkeypatch.setattr(pair_counts, "BUCKET_BITS", 3)
     rng = np.random.default_rng(5)
     fires = rng.random((2_500, 500)) < rng.permutation(np.minimum(0.5, 3.0 / np.arange(1, 501)))
     fires[::7, 20:30] |= rng.random(10) < 0.8
@@ -130,6 +130,12 @@ def test_pruning_keeps_ties() -> None:
 def test_too_long_a_shard_is_refused() -> None:
     with pytest.raises(InputError, match="cut it into more shards"):
         count_pairs(np.zeros(2**17, np.int64), np.zeros(0, np.uint32), n_latents=2**24, floor=(1, 50))
+
+
+def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranked_postings, "MOST_PLACES", 50)
+    with pytest.raises(InputError, match="25 entries is too long: cut it into more shards"):
+        count_pairs(*csr(np.ones((5, 5), bool)), n_latents=5, floor=(1, 50))
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, "x", float("nan"), float("inf"), 0.12345678901])
