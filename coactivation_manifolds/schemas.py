@@ -31,7 +31,11 @@ def activations_schema(n_latents: int) -> pa.Schema:
     )
 
 
-ACTIVATIONS_DICTIONARY = ("doc_id", "token_index", "position_in_doc", "token_id", "feature_ids.list.element")
+ACTIVATIONS_STATISTICS = ("doc_id", "token_index", "position_in_doc", "token_id")
+"""Columns of activations of which a part notes the smallest and largest value: every part holds rare and frequent
+latents, so that those of ids and values would let no reader skip anything."""
+
+ACTIVATIONS_DICTIONARY = (*ACTIVATIONS_STATISTICS, "feature_ids.list.element")
 """Leaf columns of activations that are written with a dictionary: not the values, where it saves no space, and reading
 them through it takes four times as long."""
 

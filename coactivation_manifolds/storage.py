@@ -98,10 +98,12 @@ def open_table_writer(
     *,
     metadata: Mapping[str, str] | None = None,
     dictionary_columns: Sequence[str] | None = None,
+    statistics_columns: Sequence[str] | None = None,
 ) -> pq.ParquetWriter:
     """Open a Parquet writer with the project's settings, for tables that are streamed (use within ``atomic_path``).
 
-    ``dictionary_columns`` are the leaf columns whose values may be encoded as numbers of a dictionary; None means all.
+    ``dictionary_columns`` are the leaf columns whose values may be encoded as numbers of a dictionary,
+    ``statistics_columns`` those of which smallest and largest values are noted; None means all.
     """
     footer = {FORMAT_KEY: str(FORMAT_VERSION).encode()}
     footer.update({key.encode(): value.encode() for key, value in (metadata or {}).items()})
@@ -111,6 +113,7 @@ def open_table_writer(
         compression="zstd",
         compression_level=ZSTD_LEVEL,
         use_dictionary=True if dictionary_columns is None else list(dictionary_columns),
+        write_statistics=True if statistics_columns is None else list(statistics_columns),
         write_page_checksum=True,
         store_schema=True,
     )

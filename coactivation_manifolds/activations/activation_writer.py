@@ -24,7 +24,7 @@ from coactivation_manifolds.activations.part_records import (
 )
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.errors import CoactivationError, GuardRailError, ResultsError
-from coactivation_manifolds.schemas import ACTIVATIONS_DICTIONARY, activations_schema
+from coactivation_manifolds.schemas import ACTIVATIONS_DICTIONARY, ACTIVATIONS_STATISTICS, activations_schema
 from coactivation_manifolds.storage import (
     PathLike,
     open_table_writer,
@@ -150,7 +150,11 @@ class ShardWriter:
                 metadata = {PART_KEY.decode(): json.dumps(asdict(record), sort_keys=True)}
                 schema = activations_schema(self.n_latents)
                 with open_table_writer(
-                    temporary, schema, metadata=metadata, dictionary_columns=ACTIVATIONS_DICTIONARY
+                    temporary,
+                    schema,
+                    metadata=metadata,
+                    dictionary_columns=ACTIVATIONS_DICTIONARY,
+                    statistics_columns=ACTIVATIONS_STATISTICS,
                 ) as writer:
                     writer.write_table(rows.to_table(), row_group_size=ROWS_PER_GROUP)
                 if commit_by_link(temporary, final):

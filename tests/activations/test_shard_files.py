@@ -78,13 +78,15 @@ def test_manifest_and_footer_say_what_the_contract_asks(tmp_path: Path, rows: To
         )
 
 
-def test_all_columns_but_the_values_have_a_dictionary(tmp_path: Path, rows: TokenRows) -> None:
+def test_the_values_have_no_dictionary_and_lists_no_statistics(tmp_path: Path, rows: TokenRows) -> None:
     write_shard(tmp_path, rows, part_rows=8)
     with open_table(tmp_path / "part-00000.parquet") as parquet:
         group = parquet.metadata.row_group(0)
         columns = [group.column(n) for n in range(group.num_columns)]
     plain = [column.path_in_schema for column in columns if "RLE_DICTIONARY" not in column.encodings]
     assert plain == ["activations.list.element"]
+    noted = [column.path_in_schema for column in columns if column.statistics is not None]
+    assert noted == ["doc_id", "token_index", "position_in_doc", "token_id"]
 
 
 def test_row_groups_hold_about_8k_tokens(tmp_path: Path) -> None:
