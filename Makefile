@@ -64,7 +64,7 @@ dag: $(READY)
 	$(BIN)/python docs/draw_dags.py
 
 # What each measures, and how to run one alone: the first lines of each.
-BENCHMARKS := count_pairs
+BENCHMARKS := count_pairs merge_shards
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"

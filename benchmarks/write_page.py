@@ -13,7 +13,7 @@ from typing import Any
 from measuring import recorded
 
 PAGE = Path("docs/benchmarks.md")
-BENCHMARKS = ("count_pairs",)
+BENCHMARKS = ("count_pairs", "merge_shards")
 """In the order of the page; the text of each is made by ``{name}_page.py``."""
 
 
