@@ -108,6 +108,7 @@ def growing_text(part: dict[str, Any]) -> str:
     share = ratio(seconds["one added"], seconds["all at once"])
     added, whole = (f"{median(seconds[name]):.1f} s" for name in ("one added", "all at once"))
     return (
+        f"{part['n_latents']:,} latents, so that each fires as often in a shard as 65,536 do by default; "
         f"{part['n_shards'] - 1} shards of {part['tokens_per_shard']:,} tokens, counted before, and one more: its pass "
         f"1, the merge, pass 2 of all shards and the reduce take {added}, all {part['n_shards']} shards from the "
         f"beginning {whole}: {share:.2f} of it (bar: at most {MOST_GROWING}: {verdict(share, MOST_GROWING)}). The "
