@@ -66,7 +66,7 @@ dag: $(READY)
 	$(BIN)/python docs/draw_dags.py
 
 # What each measures, and how to run one alone: the first lines of each.
-BENCHMARKS := count_pairs read_write draw_figures harvest plan_workflow check_estimate
+BENCHMARKS := count_pairs merge_shards read_write draw_figures harvest plan_workflow check_estimate
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"

@@ -15,7 +15,16 @@ from measuring import recorded
 from synthetic_activations import Workload, plan_sources
 
 PAGE = Path("docs/benchmarks.md")
-BENCHMARKS = ("count_pairs", "read_write", "draw_figures", "harvest", "plan_workflow", "check_estimate", "full_run")
+BENCHMARKS = (
+    "count_pairs",
+    "merge_shards",
+    "read_write",
+    "draw_figures",
+    "harvest",
+    "plan_workflow",
+    "check_estimate",
+    "full_run",
+)
 """In the order of the page; the text of each is made by ``{name}_page.py``."""
 
 

@@ -31,9 +31,10 @@ rule count_shard:
 
 
 rule merge_candidates:
-    """The union of the shards' candidate pairs."""
+    """The pairs that any shard kept and that can reach the floor over the whole corpus."""
     input:
         counts=per_shard(paths.SHARD_COUNTS),
+        marginals=per_shard(paths.SHARD_MARGINALS),
     output:
         candidates=paths.CANDIDATES,
     log:
@@ -46,6 +47,7 @@ rule merge_candidates:
         runtime=minutes(60),
     params:
         version=ALGORITHM_VERSION["cooccurrence"],
+        jaccard_floor=setting("similarity.jaccard_floor"),
     script:
         "../workflow_scripts/merge_candidates.py"
 
@@ -55,6 +57,7 @@ rule recount_shard:
     input:
         manifest=paths.MANIFEST,
         counts=paths.SHARD_COUNTS,
+        marginals=paths.SHARD_MARGINALS,
         candidates=paths.CANDIDATES,
     output:
         recount=paths.SHARD_RECOUNT,

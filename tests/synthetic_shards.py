@@ -105,11 +105,17 @@ def make_edges(
     if backwards:
         names = names[::-1]
         manifests = manifests[::-1]
-    merge_candidates([folder / f"{name}.parquet" for name in names], candidates_path=folder / "candidates.parquet")
+    merge_candidates(
+        [folder / f"{name}.parquet" for name in names],
+        [folder / f"{name}.npy" for name in names],
+        jaccard_floor=floor,
+        candidates_path=folder / "candidates.parquet",
+    )
     for name, manifest in zip(names, manifests, strict=True):
         recount_shard(
             manifest,
             counts_path=folder / f"{name}.parquet",
+            marginals_path=folder / f"{name}.npy",
             candidates_path=folder / "candidates.parquet",
             positions=positions,
             threads=threads,

@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
     recount_shard(
         snakemake.input.manifest,
         counts_path=snakemake.input.counts,
+        marginals_path=snakemake.input.marginals,
         candidates_path=snakemake.input.candidates,
         positions=snakemake.params.positions,
         threads=snakemake.threads,

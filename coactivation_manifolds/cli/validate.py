@@ -13,7 +13,7 @@ from coactivation_manifolds.experiment.files import (
     experiment_file,
     resolve,
 )
-from coactivation_manifolds.experiment.preflight import missing_files, pretrained_problems, warnings
+from coactivation_manifolds.experiment.preflight import missing_files, pretrained_problems, shard_warnings, warnings
 from coactivation_manifolds.experiment.validation import find_problems
 
 
@@ -28,6 +28,8 @@ def validate(name: str) -> int:
         config = resolve(path, folder)
         problems = [f"{path}: {problem}" for problem in missing_files(config) + pretrained_problems(config)]
         found_warnings = warnings(config, path)
+        if is_imported(config) and not problems:
+            found_warnings += import_warnings(config)
     for problem in problems:
         print(f"error: {problem}")
     for warning in found_warnings:
@@ -38,6 +40,18 @@ def validate(name: str) -> int:
     if config is not None:
         print(f"{path}: right. {summary(config)}")
     return 0
+
+
+def import_warnings(config: Config) -> list[str]:
+    """Whether an import's shards have a good size, as far as its files say their rows without being read.
+
+    That is so of Parquet files and sparse matrices; the import itself says it of all.
+    """
+    from coactivation_manifolds.activations.importers import rows_told
+
+    settings = config["activations"]
+    rows = rows_told(settings)
+    return [] if rows is None else shard_warnings(config, rows, f"activations.shards = {settings['shards']:,}")
 
 
 def find_config(name: str) -> Path:

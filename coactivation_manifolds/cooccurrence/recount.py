@@ -13,24 +13,36 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from coactivation_manifolds.activations.activation_reader import read_shard
+from coactivation_manifolds.activations.shard_firings import read_firings
 from coactivation_manifolds.compiled import compiled
+from coactivation_manifolds.cooccurrence.candidates import most_unkept
+from coactivation_manifolds.cooccurrence.floor import exact_fraction
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
-from coactivation_manifolds.cooccurrence.pair_files import counts_table, pair_keys, write_pair_counts
-from coactivation_manifolds.storage import PathLike, read_table
+from coactivation_manifolds.cooccurrence.pair_files import (
+    counts_table,
+    pair_keys,
+    split_keys,
+    stated_floor,
+    write_pair_counts,
+)
+from coactivation_manifolds.errors import ResultsError
+from coactivation_manifolds.storage import PathLike, damaged, open_table, read_array
 
 logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 
 CHUNKS_PER_THREAD = 8
+CANDIDATES_AT_ONCE = 1 << 20
 
 
 def recount_shard(
     manifest_path: PathLike,
     *,
     counts_path: PathLike,
+    marginals_path: PathLike,
     candidates_path: PathLike,
     positions: Sequence[int] | None,
     threads: int,
@@ -42,10 +54,10 @@ def recount_shard(
     ----------
     manifest_path
         The shard's ``manifest.json``.
-    counts_path
-        The shard's pair counts of pass 1.
+    counts_path, marginals_path
+        The shard's pair counts and firings of pass 1.
     candidates_path
-        The union of all shards' pairs.
+        The pairs of all shards that can reach the floor.
     positions
         The window of pass 1.
     threads
@@ -56,21 +68,53 @@ def recount_shard(
     Raises
     ------
     InputError, ResultsError
-        A file is missing or damaged.
+        A file is missing or damaged, or the shard is not the one that was counted.
 
     """
-    table = read_table(candidates_path, columns=["feature_a", "feature_b"])
-    a, b = table["feature_a"].to_numpy(), table["feature_b"].to_numpy()
+    a, b = pairs_to_recount(counts_path, marginals_path, candidates_path)
+    joint = np.zeros(0, np.int64)
+    if len(a):
+        marginals = read_array(marginals_path)
+        firings = read_firings(manifest_path, positions=positions)
+        if (np.bincount(firings.feature_ids, minlength=len(marginals)) != marginals).any():
+            raise ResultsError(
+                f"{manifest_path}: the shard was changed after it was counted; delete {counts_path} and run the same "
+                "command again"
+            )
+        joint = count_given_pairs(*firings, a, b, n_latents=len(marginals), threads=threads)
+    fire = joint > 0
+    logger.info("%s: %d candidates recounted, %d fire", manifest_path, len(a), int(fire.sum()))
+    write_pair_counts(PairCounts(a[fire], b[fire], joint[fire]), recount_path)
+
+
+def pairs_to_recount(
+    counts_path: PathLike, marginals_path: PathLike, candidates_path: PathLike
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """The candidates that a shard did not keep, but for those that it would have kept for a single joint firing.
+
+    Ordered by (a, b); memory is that of the candidates, 8 bytes each, and of those that are given back.
+    """
+    stated = stated_floor(counts_path)
+    floor = None if stated is None else exact_fraction(stated, name="jaccard_floor")
+    marginals = read_array(marginals_path)
     counted = counts_table(counts_path)
-    missing = np.isin(pair_keys(a, b), pair_keys(counted.a, counted.b), assume_unique=True, invert=True)
-    rows = read_shard(manifest_path).in_positions(positions)
-    found = count_given_pairs(
-        rows.offsets, rows.feature_ids, a[missing], b[missing], n_latents=rows.n_latents, threads=threads
-    )
-    fired = found > 0
-    pairs = PairCounts(a[missing][fired], b[missing][fired], found[fired])
-    logger.info("%s: %d of %d candidates recounted, %d fire", manifest_path, len(found), len(a), len(pairs.a))
-    write_pair_counts(pairs, recount_path)
+    counted_keys = pair_keys(counted.a, counted.b)
+    found = [np.zeros(0, np.uint64)]
+    with open_table(candidates_path) as parquet:
+        try:
+            for batch in parquet.iter_batches(batch_size=CANDIDATES_AT_ONCE, columns=["feature_a", "feature_b"]):
+                a, b = batch["feature_a"].to_numpy(), batch["feature_b"].to_numpy()
+                if floor is not None:
+                    possible = most_unkept(marginals[a], marginals[b], floor) > 0
+                    a, b = a[possible], b[possible]
+                keys = pair_keys(a, b)
+                place = np.searchsorted(counted_keys, keys)
+                known = place < len(counted_keys)
+                known[known] = counted_keys[place[known]] == keys[known]
+                found.append(keys[~known])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise damaged(candidates_path, error) from error
+    return split_keys(np.concatenate(found))
 
 
 def count_given_pairs(

@@ -72,7 +72,7 @@ def count_shard(
     )
     write_array(marginals, marginals_path)
     write_json(totals, totals_path)
-    write_pair_counts(pairs, counts_path, metadata={"jaccard_floor": str(jaccard_floor)})
+    write_pair_counts(pairs, counts_path, jaccard_floor=jaccard_floor)
 
 
 def shard_totals(rows: TokenRows) -> dict[str, Any]:

@@ -17,7 +17,9 @@ FOLDER_MUST_HOLD = {
     ("model", "path"): ("config.json", "a model saved by transformers"),
     ("sae", "path"): ("cfg.json", "an SAE saved by sae-lens"),
 }
-SMALL_SHARD = 50_000
+GOOD_SHARD = 250_000
+"""Tokens of a shard: larger ones save little and need more memory (docs/methods.md)."""
+LARGE_SHARD = 1_000_000
 MANY_TOKENS = 500_000
 MANY_SHARDS = 5_000
 
@@ -72,6 +74,50 @@ def pretrained_problems(config: Config) -> list[str]:
     return []
 
 
+def smallest_shard(jaccard_floor: float) -> int:
+    """Tokens from which on a shard is large enough for a floor tau: 1,000 / tau, and none where tau is 0.
+
+    Two latents that fire on a thousandth of the tokens each, as the mean latent does where 64 of 65,536 fire on a
+    token, have a union of about 2 N / 1,000 in N tokens; one joint firing reaches the floor as long as tau times that
+    is below 1, that is up to N = 500 / tau. Twice that, so that it takes two.
+    """
+    return round(1_000 / jaccard_floor) if jaccard_floor > 0 else 0
+
+
+def shard_warnings(config: Config, n_tokens: int, setting: str) -> list[str]:
+    """Whether shards are too small for the floor, or so large that counting one needs much memory.
+
+    Parameters
+    ----------
+    config
+        An experiment.
+    n_tokens
+        Tokens of all shards.
+    setting
+        The key that decides the size of a shard, and its value.
+
+    """
+    shards, floor = n_shards(config), config["similarity"]["jaccard_floor"]
+    if shards > 1 and n_tokens // shards < smallest_shard(floor) and n_tokens >= MANY_TOKENS:
+        return [
+            f"{setting} makes shards of about {n_tokens // shards:,} tokens, small for similarity.jaccard_floor = "
+            f"{floor}: below {smallest_shard(floor):,} tokens most pairs that fire together once or twice reach it and "
+            f"are written; {GOOD_SHARD:,} is good, {advised_shards(n_tokens)} in all"
+        ]
+    if n_tokens // shards > LARGE_SHARD:
+        return [
+            f"{setting} makes shards of about {n_tokens // shards:,} tokens: one job counts each of them in memory; "
+            f"{GOOD_SHARD:,} is good, {advised_shards(n_tokens)} in all"
+        ]
+    return []
+
+
+def advised_shards(n_tokens: int) -> str:
+    """How many shards of a good size the tokens make."""
+    shards = max(1, round(n_tokens / GOOD_SHARD))
+    return f"{shards:,} {'shard' if shards == 1 else 'shards'}"
+
+
 def warnings(config: Config, path: Path) -> list[str]:
     """Settings that are legal but seldom meant, one line each; a warning is no error."""
     found = []
@@ -83,11 +129,7 @@ def warnings(config: Config, path: Path) -> list[str]:
     if is_imported(config):
         return found
     corpus, harvest = config["corpus"], config["harvest"]
-    if shards > 1 and harvest["tokens_per_shard"] < SMALL_SHARD and corpus["n_tokens"] >= MANY_TOKENS:
-        found.append(
-            f"harvest.tokens_per_shard = {harvest['tokens_per_shard']:,} is small: in a small shard many pairs reach "
-            "the floor by chance and must be counted again; 150,000 to 500,000 is best"
-        )
+    found += shard_warnings(config, corpus["n_tokens"], f"harvest.tokens_per_shard = {harvest['tokens_per_shard']:,}")
     if harvest["device"] == "cpu" and harvest["gpus_per_job"] > 0:
         found.append("harvest.gpus_per_job asks for a GPU that harvest.device: cpu does not use; set it to 0")
     if "training" in config and not str(config["model"]["path"]).startswith(f"results/{config['name']}/trained/"):

@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from coactivation_manifolds.cooccurrence.floor import Fraction, exact_fraction, reaches
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
-from coactivation_manifolds.cooccurrence.pair_files import iter_summed_ranges
+from coactivation_manifolds.cooccurrence.pair_files import check_same_floor, iter_summed_ranges
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import EDGES, SIMILARITY_TAIL, conform
 from coactivation_manifolds.similarity import affinities
 from coactivation_manifolds.similarity.configuration_model import solve_configuration_model
 from coactivation_manifolds.similarity.cosine import decoder_cosine, read_decoder
-from coactivation_manifolds.similarity.shard_sums import CorpusTotals, check_same_floor, sum_shards
+from coactivation_manifolds.similarity.shard_sums import CorpusTotals, sum_shards
 from coactivation_manifolds.similarity.significance import benjamini_hochberg, edge_significance
 from coactivation_manifolds.storage import PathLike, write_json, write_table
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.cooccurrence.floor import Fraction, exact_fraction
 from coactivation_manifolds.errors import InputError, ResultsError
-from coactivation_manifolds.storage import PathLike, open_table, read_array, read_json
+from coactivation_manifolds.storage import PathLike, read_array, read_json
 
 
 @dataclass(frozen=True)
@@ -63,25 +62,3 @@ def sum_shards(marginals_paths: Sequence[PathLike], totals_paths: Sequence[PathL
             f"{entries_of_k} by tokens): delete the files beside {totals_paths[0]} and run the same command again"
         )
     return CorpusTotals(n_tokens, n_entries, marginals, dict(sorted(tokens_by_k.items())))
-
-
-def check_same_floor(counts_paths: Sequence[PathLike], floor: Fraction) -> None:
-    """Stop where a shard was counted with a higher floor than is asked for now: pairs would be missing.
-
-    Raises
-    ------
-    ResultsError
-        Names the file.
-
-    """
-    for path in counts_paths:
-        with open_table(path) as parquet:
-            stated = (parquet.schema_arrow.metadata or {}).get(b"jaccard_floor")
-        if stated is None:
-            continue
-        p, q = exact_fraction(stated.decode(), name="jaccard_floor")
-        if p * floor[1] > floor[0] * q:
-            raise ResultsError(
-                f"{path} was counted with jaccard_floor = {stated.decode()}, above {floor[0] / floor[1]} as asked for: "
-                "delete it and run the same command again"
-            )

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import erfcx, ndtr
 
+from coactivation_manifolds.compiled import compiled
 from coactivation_manifolds.similarity.configuration_model import ConfigurationModel
 
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 ENTRIES_PER_BLOCK = 1 << 21
-MAX_NEWTON_STEPS = 60
+MAX_NEWTON_STEPS, LONGEST_STEP, PRECISION = 60, 4.0, 1e-12
 NEAR_MEAN = 1e-4
 LN10 = float(np.log(10.0))
 
@@ -92,10 +93,8 @@ def log_upper_tail(q: Values, tokens: Counts, observed: Counts) -> Values:
 
 
 def _saddlepoint_tail(q: Values, multiplicity: Values, observed: Values) -> Values:
-    s = _saddlepoint(q, multiplicity, observed)
-    tilted = _tilted(q, s)
-    k0 = (np.log1p(q * np.expm1(s)[:, None]) * multiplicity).sum(axis=1)
-    k2 = (tilted * (1 - tilted) * multiplicity).sum(axis=1)
+    s, k0, k2, k3 = np.empty((4, len(observed)))
+    _solve(q, multiplicity, observed, s, k0, k2, k3)
     w = np.sign(s) * np.sqrt(np.maximum(2 * (s * observed - k0), 0.0))
     u = -np.expm1(-s) * np.sqrt(k2)
     near = np.abs(w) < NEAR_MEAN
@@ -111,41 +110,54 @@ def _saddlepoint_tail(q: Values, multiplicity: Values, observed: Values) -> Valu
     missing = ndtr(safe_w) - np.exp(log_phi) * (1 / safe_u - 1 / safe_w)
     logs_below = np.log1p(-np.clip(missing, 0.0, 1 - 1e-16))
     # at the mean, the limit s -> 0
-    k3 = (tilted * (1 - tilted) * (1 - 2 * tilted) * multiplicity).sum(axis=1)
     middle = 0.5 - (k3 / (6 * k2**1.5) - 1 / (2 * np.sqrt(k2))) / np.sqrt(2 * np.pi)
     logs: Values = np.where(near, np.log(np.clip(middle, 1e-16, 1.0)), np.where(above, logs_above, logs_below))
     return logs
 
 
-def _tilted(q: Values, s: Values) -> Values:
-    """Tilted probabilities q e^s / (1 - q + q e^s), for any s."""
-    shrink = np.exp(-np.abs(s))[:, None]
-    positive = (s > 0)[:, None]
-    hit = np.where(positive, q, q * shrink)
-    miss = np.where(positive, (1 - q) * shrink, 1 - q)
-    tilted: Values = hit / (hit + miss)
-    return tilted
+@compiled
+def _solve(q, multiplicity, observed, s, k0, k2, k3):  # type: ignore[no-untyped-def]  # typed by numba
+    """The s of each pair with K'(s) = observed, by Newton steps within a bracket that every step narrows.
 
-
-def _saddlepoint(q: Values, multiplicity: Values, observed: Values) -> Values:
-    """The s with K'(s) = observed: Newton steps within a bracket that every evaluation narrows."""
-    mean = (q * multiplicity).sum(axis=1)
-    s = np.log(observed / mean)
-    low, high = np.full(len(s), -np.inf), np.full(len(s), np.inf)
-    for _ in range(MAX_NEWTON_STEPS):
-        tilted = _tilted(q, s)
-        excess = (tilted * multiplicity).sum(axis=1) - observed
-        if (np.abs(excess) <= 1e-12 * observed).all():
-            break
-        low, high = np.where(excess < 0, s, low), np.where(excess > 0, s, high)
-        slope = (tilted * (1 - tilted) * multiplicity).sum(axis=1)
-        step = np.clip(excess / np.maximum(slope, np.finfo(np.float64).tiny), -4.0, 4.0)
-        proposal = s - step
-        outside = (proposal <= low) | (proposal >= high)
-        with np.errstate(invalid="ignore"):
-            middle = (low + high) / 2
-        s = np.where(outside & np.isfinite(middle), middle, proposal)
-    return s
+    Writes s, K(s), K''(s) and its third derivative, with the tilted probabilities q e^s / (1 - q + q e^s).
+    """
+    tiny = np.finfo(np.float64).tiny
+    for pair in range(len(observed)):
+        wanted, mean = observed[pair], 0.0
+        for k in range(len(multiplicity)):
+            mean += q[pair, k] * multiplicity[k]
+        at, low, high = np.log(wanted / mean), -np.inf, np.inf
+        for _ in range(MAX_NEWTON_STEPS):
+            total, slope = 0.0, 0.0
+            grown, shrunk = np.exp(min(at, 0.0)), np.exp(min(-at, 0.0))
+            for k in range(len(multiplicity)):
+                hit = q[pair, k] * grown
+                tilted = hit / (hit + (1.0 - q[pair, k]) * shrunk)
+                total += tilted * multiplicity[k]
+                slope += tilted * (1.0 - tilted) * multiplicity[k]
+            excess = total - wanted
+            if abs(excess) <= PRECISION * wanted:
+                break
+            if excess < 0:
+                low = at
+            else:
+                high = at
+            proposal = at - min(max(excess / max(slope, tiny), -LONGEST_STEP), LONGEST_STEP)
+            if (proposal <= low or proposal >= high) and np.isfinite(low) and np.isfinite(high):
+                proposal = (low + high) / 2
+            if proposal == at:
+                break
+            at = proposal
+        grown, shrunk, rise = np.exp(min(at, 0.0)), np.exp(min(-at, 0.0)), np.expm1(at)
+        first, second, third = 0.0, 0.0, 0.0
+        for k in range(len(multiplicity)):
+            hit = q[pair, k] * grown
+            tilted = hit / (hit + (1.0 - q[pair, k]) * shrunk)
+            spread = tilted * (1.0 - tilted) * multiplicity[k]
+            first += np.log1p(q[pair, k] * rise) * multiplicity[k]
+            second += spread
+            third += spread * (1.0 - 2.0 * tilted)
+        s[pair], k0[pair], k2[pair], k3[pair] = at, first, second, third
 
 
 def benjamini_hochberg(log10_p: Values, n_tests: int) -> Values:

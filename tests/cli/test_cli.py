@@ -116,6 +116,8 @@ def test_validate_looks_for_files_and_sae_only_when_the_rest_is_right(workplace,
     assert run(capsys, "validate", "mine")[1].endswith("mine.yaml: 1 problem\n")
     Path("mine.parquet").touch()
     assert "60 latents made elsewhere in 1 shard, 1 clusterings" in run(capsys, "validate", "mine")[1]
+    write_table(pa.table({"doc_id": pa.nulls(1_500_000)}), "mine.parquet")
+    assert "250,000 is good, 6 shards in all\n" in run(capsys, "validate", "mine")[1]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Counting in shards, merging and recounting: the union of shards holds exactly the pairs wanted."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_shards import FLOORS, csr, firing_patterns, write_shards
 
-from coactivation_manifolds.cooccurrence.candidates import merge_candidates
-from coactivation_manifolds.cooccurrence.floor import exact_fraction
+from coactivation_manifolds.cooccurrence.candidates import (
+    _above_bound,
+    _add_bounds,
+    _line,
+    merge_candidates,
+    most_unkept,
+)
+from coactivation_manifolds.cooccurrence.floor import exact_fraction, reaches
 from coactivation_manifolds.cooccurrence.kernel import count_pairs_reference
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 from coactivation_manifolds.cooccurrence.pair_files import (
@@ -18,11 +25,10 @@ from coactivation_manifolds.cooccurrence.pair_files import (
     iter_ranges,
     iter_summed_ranges,
     write_pair_counts,
-    write_union,
 )
 from coactivation_manifolds.cooccurrence.recount import count_given_pairs, recount_shard
 from coactivation_manifolds.cooccurrence.shard_counts import count_shard
-from coactivation_manifolds.errors import ConfigError, InputError
+from coactivation_manifolds.errors import ConfigError, InputError, ResultsError
 from coactivation_manifolds.schemas import CANDIDATES, PAIR_COUNTS
 from coactivation_manifolds.storage import read_table
 
@@ -54,7 +60,7 @@ def test_a_damaged_page_names_the_file(tmp_path: Path, read) -> None:
         np.arange(5_000, dtype=np.uint32), np.arange(5_000, dtype=np.uint32) + 1, rng.integers(1, 10**6, 5_000)
     )
     path = tmp_path / "counts.parquet"
-    write_pair_counts(counts, path, metadata={})
+    write_pair_counts(counts, path)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
@@ -100,10 +106,6 @@ def test_files_are_summed_by_ranges(tmp_path: Path, rows_per_range: int) -> None
     assert joined == expected
     assert list(joined) == sorted(expected)
     assert sum(map(len, summed)) == len(expected)
-    write_union(paths, tmp_path / "union.parquet", rows_per_range=rows_per_range)
-    union = read_table(tmp_path / "union.parquet")
-    assert union.schema.remove_metadata() == CANDIDATES
-    assert list(zip(*union.to_pydict().values(), strict=True)) == sorted(expected)
 
 
 def test_ranges_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,9 +113,11 @@ def test_ranges_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     paths = [tmp_path / f"{number}.parquet" for number in range(3)]
     for number, path in enumerate(paths):
         write_pair_counts(random_counts(number), path)
-    sizes = [len(keys) for keys, _ in iter_ranges(paths, rows_per_range=60)]
-    assert len(sizes) > 5
-    assert max(sizes) < 200
+    total = sum(len(counts_table(path).a) for path in paths)
+    sizes = [sum(len(rows.keys) for rows in files) for files in iter_ranges(paths, rows_per_range=60)]
+    assert sum(sizes) == total
+    assert len(sizes) < 2 * total / 60
+    assert max(sizes) <= 60
 
 
 @settings(deadline=None, max_examples=20)
@@ -148,11 +152,13 @@ def run_passes(manifests: list[Path], folder: Path, *, floor: float, positions: 
             totals_path=folder / f"{number}.json",
         )
     counts = [folder / f"{number}.parquet" for number in range(len(manifests))]
-    merge_candidates(counts, candidates_path=folder / "candidates.parquet")
+    marginals = [folder / f"{number}.npy" for number in range(len(manifests))]
+    merge_candidates(counts, marginals, jaccard_floor=floor, candidates_path=folder / "candidates.parquet")
     for number, manifest in enumerate(manifests):
         recount_shard(
             manifest,
             counts_path=counts[number],
+            marginals_path=marginals[number],
             candidates_path=folder / "candidates.parquet",
             positions=positions,
             threads=1,
@@ -173,7 +179,13 @@ def test_files_of_both_passes(
     in_window = np.ones(len(fires), bool) if window is None else (position >= window[0]) & (position < window[1])
     bounds = [0, third, third, 2 * third, len(fires)]
     candidates = read_table(folder / "candidates.parquet")
-    pairs = list(zip(*candidates.to_pydict().values(), strict=True))
+    assert candidates.schema.remove_metadata() == CANDIDATES
+    listed = list(zip(*candidates.to_pydict().values(), strict=True))
+    assert listed == sorted(listed)
+    pairs = set(listed)
+    exact = exact_fraction(floor, name="floor")
+    wanted = count_pairs_reference(*csr(fires[in_window]), n_latents=fires.shape[1], floor=exact)
+    assert as_dict(wanted).keys() <= pairs
     for number in range(4):
         span = slice(bounds[number], bounds[number + 1])
         part = fires[span][in_window[span]]
@@ -187,7 +199,75 @@ def test_files_of_both_passes(
         first = as_dict(counts_table(folder / f"{number}.parquet"))
         second = as_dict(counts_table(folder / f"{number}.recount.parquet"))
         assert not first.keys() & second.keys()
-        assert first | second == {pair: int(joint[pair]) for pair in pairs if joint[pair] > 0}
+        counted = {pair: n for pair, n in (first | second).items() if pair in pairs}
+        assert counted == {pair: int(joint[pair]) for pair in pairs if joint[pair] > 0}
+        assert second.keys() <= pairs
+
+
+@settings(deadline=None, max_examples=40)
+@given(fires=firing_patterns(), floor=st.sampled_from(FLOORS))
+def test_a_pair_that_is_not_kept_has_at_most_its_bound(fires: np.ndarray, floor: float) -> None:
+    exact = exact_fraction(floor, name="floor")
+    joint = fires.T.astype(np.int64) @ fires.astype(np.int64)
+    a, b = np.triu_indices(fires.shape[1], 1)
+    n_a, n_b, n_ab = np.diag(joint)[a], np.diag(joint)[b], joint[a, b]
+    most = most_unkept(n_a, n_b, exact)
+    unkept = ~reaches(n_ab, n_a, n_b, exact)
+    assert (n_ab[unkept] <= most[unkept]).all()
+    assert not reaches(most, n_a, n_b, exact).any()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    floor=st.decimals(0, 1, places=9),
+    firings=st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)), min_size=1, max_size=20),
+)
+def test_the_bound_in_floats_is_never_below_the_exact_one(floor: Decimal, firings: list[tuple[int, int]]) -> None:
+    exact = exact_fraction(floor, name="floor")
+    table = np.array(firings, np.uint32).T
+    n_a, n_b = table.astype(np.int64)
+    one, other = np.zeros(1, np.uint32), np.ones(1, np.uint32)
+    for shard in range(len(firings)):
+        least = most_unkept(n_a[shard : shard + 1], n_b[shard : shard + 1], exact)
+        above = _above_bound(one, other, np.zeros(1, np.int64), table, shard, *_line(exact))
+        assert -above[0] >= least[0]
+    sums = np.zeros(1, np.int64)
+    _add_bounds(one, other, table, *_line(exact), sums)
+    assert sums[0] >= most_unkept(n_a, n_b, exact).sum()
+
+
+def test_chance_pairs_are_no_candidates(tmp_path: Path) -> None:
+    """Two latents of 30 firings in each of four shards, together once, in the first: 1 of 59 there, 1 of 239 in all."""
+    fires = np.zeros((400, 3), bool)
+    for first in range(0, 400, 100):
+        fires[first : first + 30, 0] = True
+        fires[first + 30 : first + 60, 1] = True
+        fires[first : first + 30, 2] = True
+    fires[0, 1] = True
+    fires[30, 1] = False
+    manifests = write_shards(fires, tmp_path / "activations", cuts=[100, 200, 300])
+    run_passes(manifests, tmp_path, floor=0.015)
+    assert as_dict(counts_table(tmp_path / "0.parquet")) == {(0, 1): 1, (0, 2): 30, (1, 2): 1}
+    assert read_table(tmp_path / "candidates.parquet").to_pydict() == {"feature_a": [0], "feature_b": [2]}
+
+
+def test_a_shard_that_changed_is_not_recounted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    fires = rng.random((300, 6)) < 0.5
+    fires[:100, 0] = fires[:100, 1]
+    manifests = write_shards(fires, tmp_path / "activations", cuts=[100])
+    np.save(tmp_path / "changed.npy", np.full(6, 49))
+    run_passes(manifests, tmp_path, floor=0.5)
+    with pytest.raises(ResultsError, match=r"was changed after it was counted"):
+        recount_shard(
+            manifests[1],
+            counts_path=tmp_path / "1.parquet",
+            marginals_path=tmp_path / "changed.npy",
+            candidates_path=tmp_path / "candidates.parquet",
+            positions=None,
+            threads=1,
+            recount_path=tmp_path / "1.recount.parquet",
+        )
 
 
 def test_wrong_floor_and_unknown_positions(tmp_path: Path) -> None:
@@ -196,5 +276,10 @@ def test_wrong_floor_and_unknown_positions(tmp_path: Path) -> None:
         run_passes([manifest], tmp_path, floor=1.5)
     assert not (tmp_path / "0.parquet").exists()
     with pytest.raises(InputError, match=r"does not exist"):
-        merge_candidates([tmp_path / "none.parquet"], candidates_path=tmp_path / "candidates.parquet")
+        merge_candidates(
+            [tmp_path / "none.parquet"],
+            [tmp_path / "none.npy"],
+            jaccard_floor=0.1,
+            candidates_path=tmp_path / "candidates.parquet",
+        )
     assert not (tmp_path / "candidates.parquet").exists()

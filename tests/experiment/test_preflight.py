@@ -6,7 +6,13 @@ import pytest
 from workflow_clone import ROOT
 
 from coactivation_manifolds.experiment.files import merge, resolve
-from coactivation_manifolds.experiment.preflight import missing_files, pretrained_problems, warnings
+from coactivation_manifolds.experiment.preflight import (
+    missing_files,
+    pretrained_problems,
+    shard_warnings,
+    smallest_shard,
+    warnings,
+)
 
 REFERENCE = ROOT / "config/experiments/gemma-2-2b_layer12_65k.yaml"
 
@@ -79,8 +85,25 @@ def test_doubtful_settings_are_warnings():
     assert warnings(quiet, REFERENCE) == []
     assert "model.revision and corpus.revision: null takes the newest commit" in warnings(reference(), REFERENCE)[0]
     small = warnings(merge(quiet, {"harvest": {"tokens_per_shard": 10_000}}), REFERENCE)
-    assert len(small) == 1 and "tokens_per_shard = 10,000 is small" in small[0]
+    assert len(small) == 1 and "tokens_per_shard = 10,000 makes shards of about 10,000 tokens, small" in small[0]
     assert "asks for a GPU" in warnings(merge(quiet, {"harvest": {"device": "cpu"}}), REFERENCE)[0]
     assert "it will not be used" in warnings(merge(quiet, {"training": {"recipe": "x"}}), REFERENCE)[0]
     assert "larger shards" in warnings(imported(shards=6_000), Path("config/experiments/mine.yaml"))[0]
     assert "this file lies elsewhere" in warnings(quiet, Path("mine.yaml"))[0]
+
+
+def test_shards_are_small_for_a_floor():
+    assert smallest_shard(0.02) == 50_000
+    assert smallest_shard(0.01) == 100_000
+    assert smallest_shard(0) == 0
+    activations = merge(imported(shards=100), {"similarity": {"jaccard_floor": 0.02}})
+    for floor, warned in ((0.02, True), (0.05, False), (0, False)):
+        config = merge(activations, {"similarity": {"jaccard_floor": floor}})
+        assert bool(shard_warnings(config, 3_000_000, "activations.shards = 100")) == warned
+    (small,) = shard_warnings(activations, 3_000_000, "shards = 100")
+    assert "shards = 100 makes shards of about 30,000 tokens, small for similarity.jaccard_floor = 0.02" in small
+    assert "250,000 is good, 12 shards in all" in small
+    one = merge(activations, {"activations": {"shards": 1}})
+    (large,) = shard_warnings(one, 1_400_000, "activations.shards = 1")
+    assert "one job counts each of them in memory; 250,000 is good, 6 shards in all" in large
+    assert shard_warnings(one, 900_000, "activations.shards = 1") == []
