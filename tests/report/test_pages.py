@@ -217,7 +217,9 @@ def sweep_table(path, names):
     write_table(schemas.conform(columns, schemas.SWEEP_SUMMARY), path)
 
 
-def report(made, atlas, folder, *, imported=False, planted=None, settings=None, summary_path=None, experiment=None):
+def report(
+    made, atlas, folder, *, imported=False, planted=None, settings=None, summary_path=None, experiment=None, shifts=None
+):
     folder.mkdir(parents=True, exist_ok=True)
     figure, _ = new_figure(width=2, height=1)
     save_figure(figure, folder / "x.png")
@@ -253,6 +255,7 @@ def report(made, atlas, folder, *, imported=False, planted=None, settings=None, 
         atlas_folder=atlas,
         latent_tokens_path=made.latent_tokens_path,
         vocab_path=made.vocab_path,
+        shifts_path=shifts,
         planted=planted,
         report_path=folder / "report.html",
     )
