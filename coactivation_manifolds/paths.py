@@ -9,8 +9,10 @@ from pathlib import Path
 
 ROOT = "results/{experiment}"
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
-EXPERIMENTS = {"own": _NAME, "shifted": _NAME + r"/null/shift_s(?:0|[1-9]\d*)"}
+EXPERIMENTS = {
+    "own": r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
+    "shifted": r"[A-Za-z0-9][A-Za-z0-9_.\-]*/null/shift_s(?:0|[1-9]\d*)",
+}
 """Names of experiments with a file, and of their controls on shifted activations, whose results lie in theirs."""
 
 WILDCARDS = {
