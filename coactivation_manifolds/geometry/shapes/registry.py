@@ -1,0 +1,89 @@
+"""The shapes that clusters are tested for. A new shape is one module and one entry here.
+
+An entry's ``statistic`` is what null draws are measured by, thousands of times, so it must be cheap; larger means more of
+the shape. ``fit`` gives the parameters, once, with the same number as its field ``statistic``. ``holds`` is what a cloud
+must be beside unusual: an arc has a hole that chance does not make, and is no circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from coactivation_manifolds.geometry.shapes.circle import circle_statistic, fit_circle, is_closed
+from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open
+from coactivation_manifolds.geometry.shapes.helix import fit_helix, helix_statistic, is_wound
+from coactivation_manifolds.geometry.shapes.simplex import fit_simplex, is_filled, simplex_statistic
+
+Array = npt.NDArray[np.float64]
+
+
+class Shape(NamedTuple):
+    """How a shape is measured.
+
+    Attributes
+    ----------
+    statistic
+        Scores [m, p] of a trimmed cloud to a number, larger for more of the shape, 0 where it cannot be measured.
+    fit
+        Scores to a named tuple with the field ``statistic`` and the shape's parameters.
+    holds
+        Whether a fit may be called by the shape's name.
+
+    """
+
+    statistic: Callable[[Array], float]
+    fit: Callable[[Array], Any]
+    holds: Callable[[Any], bool]
+
+
+SHAPES: Mapping[str, Shape] = {
+    "circle": Shape(circle_statistic, fit_circle, is_closed),
+    **{
+        f"simplex_{k}": Shape(partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled)
+        for k in (3, 4, 5, 6)
+    },
+    "helix": Shape(helix_statistic, fit_helix, is_wound),
+    "curve": Shape(curve_statistic, fit_curve, is_open),
+}
+
+
+def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
+    """The statistic of every shape, float64 [s] in the registry's order.
+
+    Parameters
+    ----------
+    scores
+        float64 [m, p], centred, in principal axes (``cloud.make_cloud``).
+    shapes
+        Which shapes.
+
+    """
+    return np.array([shape.statistic(scores) for shape in shapes.values()])
+
+
+def call_shape(p: Array, excess: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
+    """Name of the shape of smallest p that holds, ties by excess; None where none holds.
+
+    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures.
+
+    Parameters
+    ----------
+    p, excess
+        float64 [s] of the test, in the order of ``shapes``.
+    scores
+        What was measured.
+    shapes
+        Which shapes.
+
+    """
+    names = list(shapes)
+    for s in np.lexsort((-excess, p)):
+        shape = shapes[names[s]]
+        if shape.holds(shape.fit(scores)):
+            return names[s]
+    return None
