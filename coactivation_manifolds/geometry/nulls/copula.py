@@ -4,9 +4,9 @@ Points are drawn from a Gaussian copula. Each latent fires where a standard norm
 correlations are such that every two latents fire together as often as they do; a firing latent's activation is its own
 quantile at its normal. Draws with fewer than ``min_active`` firing latents are dropped, as such tokens are no points.
 
-The thresholds belong to all tokens, of which the points are a share nobody has counted for the copula's purposes: too
-large a share, and exclusive latents ask for correlations that no matrix has. So the share is chosen, and rates of firing
-are then corrected by iterative proportional fitting, until the kept draws fire, alone and in pairs, as the points do.
+The thresholds belong to all draws, of which the points are a share. With too large a share, latents that exclude one
+another ask for correlations that no matrix has. So the share is chosen, and the rates asked for are then corrected by
+proportional fitting, until the kept draws fire, alone and in pairs, as the points do.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def reconstruction_map(decoder: npt.ArrayLike) -> Array:
 
 
 class _Trial(NamedTuple):
-    """Rates of firing, alone (diagonal) and in pairs, that a copula was asked for, and those of its kept trial draws."""
+    """Rates of firing, alone (diagonal) and in pairs: those asked for, and those of the kept trial draws."""
 
     asked: Array
     thresholds: Array
@@ -155,7 +155,7 @@ class _Trial(NamedTuple):
         thresholds = -ndtri(alone)
         thresholds[np.diag(asked) <= 0] = np.inf
         finite = np.minimum(thresholds, 8.0)
-        root = np.linalg.cholesky(nearest_correlation(solve_correlations(finite, asked)))
+        root = np.asarray(np.linalg.cholesky(nearest_correlation(solve_correlations(finite, asked))), np.float64)
         fires = normals @ root.T > thresholds
         fires = fires[fires.sum(axis=1) >= min_active].astype(np.float32)
         rates = (fires.T @ fires).astype(np.float64) / max(1, len(fires))

@@ -61,12 +61,12 @@ def p_values(observed: npt.ArrayLike, draws: npt.ArrayLike) -> Array:
 
 
 def min_p(observed: npt.ArrayLike, draws: npt.ArrayLike) -> float:
-    """p-value of the smallest of several p-values on the same draws (Westfall and Young 1993, "Resampling-based multiple
-    testing").
+    """p-value of the smallest of several p-values on the same draws.
 
-    Observed cloud and draws are pooled, each gets its smallest p among the pool, and the observed one is ranked; among
-    equals the larger excess is the more unusual, so that a find can reach the smallest p whatever other shapes' extremes
-    are. All of them are treated alike, so p_any is exact.
+    Westfall and Young 1993, "Resampling-based multiple testing". Observed cloud and draws are pooled, each gets its
+    smallest p among the pool, and the observed one is ranked. Among equals the larger excess is the more unusual, so
+    that a find can reach the smallest p whatever draws are extreme in other shapes. All are treated alike, so p_any is
+    exact.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def second_stage(
 
 
 def q_values(p: npt.ArrayLike) -> Array:
-    """q by Benjamini and Hochberg over all clusters of the family, float64 as p."""
+    """Values of q by Benjamini and Hochberg over all clusters of the family, float64 as p."""
     values = np.asarray(p, dtype=np.float64)
     return np.asarray(10 ** benjamini_hochberg(np.log10(values), len(values)))
 

@@ -20,8 +20,8 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 def joint_rates(thresholds: Array, correlations: Array) -> Array:
     """P(z_i > t_i and z_j > t_j) for every pair, [k, k]; on the diagonal P(z_i > t_i).
 
-    P = P_i P_j + the integral of the bivariate normal density over the correlation from 0 (Plackett 1954, Biometrika 41),
-    by 24 Gauss-Legendre nodes in the arc sine of the correlation.
+    P = P_i P_j + the integral of the bivariate normal density over the correlation from 0 (Plackett 1954, Biometrika
+    41), by 24 Gauss-Legendre nodes in the arc sine of the correlation.
     """
     return np.asarray(_joint_rates(thresholds, correlations, _NODES, _WEIGHTS))
 

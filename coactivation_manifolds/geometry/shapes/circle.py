@@ -27,7 +27,7 @@ class Circle(NamedTuple):
     statistic
         hole x coverage, in [0, 1]; larger is more of a ring.
     hole
-        5 % quantile of the distance from the fitted centre, over its median: 0 for a filled disc's centre, 1 for a ring.
+        5 % quantile of the distance from the fitted centre, over its median: 1 for a ring, 0.32 for a disc.
     coverage
         Share of 36 sectors round the centre that hold at least 0.2 % of the points.
     radius_cv
@@ -57,8 +57,8 @@ class Circle(NamedTuple):
 def circle_statistic(scores: Array) -> float:
     """How much of a ring a cloud is: hole x coverage in the best plane of principal components.
 
-    The circle of each plane is fitted algebraically (Taubin 1991, IEEE PAMI 13; with the Newton iteration of Chernov 2010,
-    "Circular and linear regression", chapter 5), since a fit that minimises distances alone is drawn inwards by arcs.
+    The circle of each plane is fitted algebraically (Taubin 1991, IEEE PAMI 13; with the Newton iteration of Chernov
+    2010, "Circular and linear regression", chapter 5), since a fit that minimises distances alone is drawn inwards by arcs.
     The coverage takes the far-off centres that a bent or straight cloud is fitted with: seen from there it has a hole,
     but lies in few directions.
 
@@ -165,10 +165,7 @@ def _coverage(across, up, x, y):  # type: ignore[no-untyped-def]  # typed by num
         turn = (np.arctan2(up[t] - y, across[t] - x) + np.pi) / (2 * np.pi)
         counts[min(N_SECTORS - 1, int(turn * N_SECTORS))] += 1
     least = max(1.0, LEAST_SHARE * len(across))
-    covered = 0
-    for count in counts:
-        covered += count >= least
-    return covered / N_SECTORS
+    return (counts >= least).sum() / N_SECTORS
 
 
 @compiled

@@ -54,3 +54,8 @@ def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
     kept = np.sort(np.argpartition(distance, n_kept - 1)[:n_kept]) if n_kept < len(values) else np.arange(n_kept)
     pca = pca_restricted(values[kept], n_components=N_COMPONENTS)
     return Cloud(np.ascontiguousarray(pca.scores), kept.astype(np.int64), pca)
+
+
+def thin(scores: Array, most: int) -> Array:
+    """At most so many rows, in equal steps of their order: the points come in the order of the corpus, or at random."""
+    return np.ascontiguousarray(scores[:: max(1, -(-len(scores) // most))])

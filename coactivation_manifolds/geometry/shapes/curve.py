@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.geometry.shapes.cloud import thin
 
 Array = npt.NDArray[np.float64]
 
@@ -54,14 +55,14 @@ def curve_statistic(scores: Array) -> float:
         float64 [m, p], centred, in principal axes (``make_cloud``).
 
     """
-    return float(_fit(_thin(scores))[0]) if scores.shape[1] else 0.0
+    return float(_fit(thin(scores, N_FITTED))[0]) if scores.shape[1] else 0.0
 
 
 def fit_curve(scores: Array) -> Curve:
     """Fit an open curve; for the statistic see ``curve_statistic``."""
     if not scores.shape[1]:
         return Curve(0.0, 0.0, np.zeros((N_KNOTS, 0)), np.zeros(len(scores)))
-    statistic, knots = _fit(_thin(scores))
+    statistic, knots = _fit(thin(scores, N_FITTED))
     steps = np.linalg.norm(np.diff(knots, axis=0), axis=1)
     _, segment, share = _nearest(scores, knots)
     along = np.concatenate([[0.0], np.cumsum(steps)])
@@ -91,14 +92,10 @@ def order_along(curve: Curve, activations: Array) -> tuple[npt.NDArray[np.int64]
     return np.argsort(places, kind="stable").astype(np.int64), places
 
 
-def _thin(scores: Array) -> Array:
-    return np.ascontiguousarray(scores[:: max(1, -(-len(scores) // N_FITTED))])
-
-
 @compiled
 def _fit(scores):  # type: ignore[no-untyped-def]  # typed by numba
     """Share of variance and knots of the better of two starts."""
-    n, p = scores.shape
+    p = scores.shape[1]
     total = (scores * scores).sum()
     least, best_knots = np.inf, np.zeros((N_KNOTS, p))
     if total <= 0:

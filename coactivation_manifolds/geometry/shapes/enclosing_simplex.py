@@ -15,6 +15,7 @@ Array = npt.NDArray[np.float64]
 
 N_DIRECTIONS = {2: 32, 3: 40, 4: 40, 5: 40}
 N_SWEEPS = 10
+N_TURNS = 4  # starts in the plane, where fits from one start end up to 8 % above the least area
 N_STEPS = 12
 SETTLED = 1e-3
 
@@ -43,8 +44,8 @@ def extreme_points(points: Array) -> Array:
 def hull_volume(extremes: Array) -> float:
     """Volume of the body whose surface joins the extreme points as the directions' hull joins the directions.
 
-    It is at most the volume of the hull of all points, and equal to it for a simplex whose vertices are all extreme: the
-    fixed joints make it some hundred times cheaper than a hull in five dimensions.
+    It is at most the volume of the hull of all points, and equal to it for a simplex whose vertices are all extreme.
+    The fixed joints make it some hundred times cheaper than a hull in five dimensions.
     """
     d = extremes.shape[1]
     _, facets = directions(d)
@@ -70,7 +71,9 @@ def enclose(extremes: Array) -> Array:
 
 
 def inscribe(points: Array) -> npt.NDArray[np.int64]:
-    """Numbers of d + 1 points that span a large simplex: greedy start, then swaps of single points (N-FINDR, Winter 1999)."""
+    """Numbers of d + 1 points that span a large simplex: a greedy start, then swaps of single points (N-FINDR, Winter
+    1999, Proc. SPIE 3753).
+    """
     return np.asarray(_inscribe(np.ascontiguousarray(points)))
 
 
@@ -176,8 +179,31 @@ def _barycentric(points, vertices):  # type: ignore[no-untyped-def]  # typed by 
 
 @compiled
 def _enclose(points):  # type: ignore[no-untyped-def]  # typed by numba
+    """The smallest of those found from the inscribed simplex, and in the plane from three turned ones too."""
+    inscribed = points[_inscribe(points)]
+    best = _shrink(points, inscribed)
+    if points.shape[1] == 2:
+        least = abs(_determinant(best[1:] - best[0]))
+        middle = inscribed.sum(axis=0) / 3
+        for step in range(1, N_TURNS):
+            angle = 2 * np.pi / 3 * step / N_TURNS
+            c, s = np.cos(angle), np.sin(angle)
+            turned = np.empty((3, 2))
+            for i in range(3):
+                x, y = inscribed[i, 0] - middle[0], inscribed[i, 1] - middle[1]
+                turned[i, 0], turned[i, 1] = middle[0] + c * x - s * y, middle[1] + s * x + c * y
+            found = _shrink(points, turned)
+            area = abs(_determinant(found[1:] - found[0]))
+            if area < least:
+                least, best = area, found
+    return best
+
+
+@compiled
+def _shrink(points, start):  # type: ignore[no-untyped-def]  # typed by numba
+    """Blow the start up to hold the points, then move facets for as long as that helps."""
     m, d = points.shape
-    vertices = points[_inscribe(points)].copy()
+    vertices = start.copy()
     bary = _barycentric(points, vertices)
     if bary[0, 0] != bary[0, 0]:
         return vertices

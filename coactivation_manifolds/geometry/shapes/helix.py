@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.geometry.shapes.cloud import thin
 
 Array = npt.NDArray[np.float64]
 
+N_FITTED = 500  # points that it is fitted to
 N_BINS = 40
 MOST_TURNS = 6.0
-STEP = 0.25  # of turns, in the first search
-N_ROUNDS = 4
+STEP = 0.5  # of turns, in the first search
+N_ROUNDS = 4  # of halving the steps of turns and of the axis
 LEAST_TURNS = 1.2
 LEAST_GAIN = 0.05
 
@@ -56,11 +58,12 @@ def helix_statistic(scores: Array) -> float:
     """Gain in cross-validated share of variance of a helix over a line and over a plane circle, in the first three PCs.
 
     The helix is the regression of the points on [1, a, cos 2 pi a/T, sin 2 pi a/T] (Kantamneni and Tegmark 2025,
-    "Language models use trigonometry to do addition", for number helices), where the order parameter a is a direction
-    of the space: first the best of 13 (axes and diagonals of a cube), then the one in which the turning part of the fit
-    vanishes. T is searched over a grid of one to six turns over the range of a. At the direction and T found, each half
-    of the points (even and odd) is scored by the fit to the other. The residuals of line (along the first component) and circle (in the best plane, with every
-    point's angle free) are counted in the same three dimensions; these two have no cross-validation to lose by.
+    "Language models use trigonometry to do addition", for number helices). The order parameter a is a direction of the
+    space, first the best of 13 (axes and diagonals of a cube) together with the best T of a grid from one to six turns
+    over the range of a; then both are refined by a pattern search in halving steps. At the direction and T found, each half
+    of the points (even and odd, at most 500) is scored by the fit to the other. The residuals of the line (along the first
+    component) and of the circle (in the best plane, with every point's angle free) are counted in the same three
+    dimensions, without the loss that validation brings.
 
     Parameters
     ----------
@@ -70,27 +73,25 @@ def helix_statistic(scores: Array) -> float:
     """
     if scores.shape[1] < 3 or len(scores) < 20:
         return 0.0
-    return float(_fit(np.ascontiguousarray(scores[:, :3]))[0])
+    return float(_fit(thin(scores[:, :3], N_FITTED))[0])
 
 
 def fit_helix(scores: Array) -> Helix:
     """Fit a helix; for the statistic see ``helix_statistic``."""
     if scores.shape[1] < 3 or len(scores) < 20:
         return Helix(0.0, 0.0, 0.0, 0.0, np.inf, 0.0, np.zeros(3), 0.0, np.zeros(len(scores)))
-    points = np.ascontiguousarray(scores[:, :3])
-    statistic, explained, line, circle, direction, turns, radius = _fit(points)
-    length = np.linalg.norm(direction)
-    position = points @ direction / length
+    points = thin(scores[:, :3], N_FITTED)
+    statistic, explained, line, circle, axis, turns, radius = _fit(points)
     return Helix(
         statistic=float(statistic),
         explained=float(explained),
         explained_by_line=float(line),
         explained_by_circle=float(circle),
-        period=float(np.ptp(position) / turns),
+        period=float(np.ptp(points @ axis) / turns),
         turns=float(turns),
-        axis=direction / length,
+        axis=axis,
         radius=float(radius),
-        position=position,
+        position=scores[:, :3] @ axis,
     )
 
 
@@ -114,25 +115,33 @@ def _fit(points):  # type: ignore[no-untyped-def]  # typed by numba
         missed, found, _, _ = _search(points, trial, 1.0, MOST_TURNS, STEP)
         if missed < least:
             least, turns, direction = missed, found, trial
-    least, best, radius = np.inf, 0.0, 0.0
-    axis, trial = direction, direction
+    tilt, spread = 0.3, STEP / 2
+    slope, turning = np.zeros(3), np.zeros((2, 3))
     for _ in range(N_ROUNDS):
-        low, high = max(1.0, turns - 2 * STEP), min(MOST_TURNS, turns + 2 * STEP)
-        missed, found, slope, turning = _search(points, trial, low, high, STEP / 5)
-        if missed >= least:
-            break
-        least, turns, axis = missed, found, trial
-        radius = np.sqrt((turning * turning).sum() / 2)
-        # the direction that the turning part does not move
-        across = np.cross(turning[0], turning[1])
-        size = np.sqrt((across * across).sum())
-        if size == 0 or abs((across * slope).sum()) <= 1e-9 * size * np.sqrt((slope * slope).sum()):
-            break
-        trial = across / size
-    best = max(0.0, 1 - _missed_in_folds(points, axis, turns) / total)
+        low, high = max(1.0, turns - spread), min(MOST_TURNS, turns + spread)
+        least, turns, slope, turning = _search(points, direction, low, high, spread / 2)
+        for _ in range(2):
+            # two directions across the axis
+            flat = np.zeros(3)
+            flat[np.argmin(np.abs(direction))] = 1.0
+            flat -= (flat * direction).sum() * direction
+            flat /= np.sqrt((flat * flat).sum())
+            across = np.cross(direction, flat)
+            centre = direction
+            for step in range(4):
+                trial = centre + (tilt if step % 2 else -tilt) * (flat if step < 2 else across)
+                trial /= np.sqrt((trial * trial).sum())
+                missed, _, found_slope, found = _search(points, trial, turns, turns, 1.0)
+                if missed < least:
+                    least, direction, slope, turning = missed, trial, found_slope, found
+            if (direction == centre).all():
+                break
+        tilt, spread = tilt / 2, spread / 2
+    radius = np.sqrt((turning * turning).sum() / 2)
+    best = max(0.0, 1 - _missed_in_folds(points, direction, turns) / total)
     line = (points[:, 0] ** 2).sum() / total
     circle = max(1 - _missed_by_circle(points) / total, 0.0)
-    return best - max(line, circle), best, line, circle, axis, turns, radius
+    return best - max(line, circle), best, line, circle, direction, turns, radius
 
 
 @compiled

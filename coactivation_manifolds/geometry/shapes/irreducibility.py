@@ -68,7 +68,7 @@ def separability(plane: Array, *, n_angles: int = N_ANGLES) -> float:
 
 
 def separability_excess(plane: Array, *, rng: np.random.Generator, n_angles: int = N_ANGLES) -> float:
-    """S less its mean over clouds whose coordinates, at the angle of S, were shuffled against each other; at least 0."""
+    """S less its mean over clouds whose coordinates, at the angle of S, were shuffled; at least 0."""
     points = np.ascontiguousarray(plane, dtype=np.float64)
     value, angle = _separability(points, n_angles, BINS)
     turned = points @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

@@ -1,8 +1,8 @@
 """The shapes that clusters are tested for. A new shape is one module and one entry here.
 
-An entry's ``statistic`` is what null draws are measured by, thousands of times, so it must be cheap; larger means more of
-the shape. ``fit`` gives the parameters, once, with the same number as its field ``statistic``. ``holds`` is what a cloud
-must be beside unusual: an arc has a hole that chance does not make, and is no circle.
+An entry's ``statistic`` is what null draws are measured by, thousands of times, so it must be cheap; larger means more
+of the shape. ``fit`` gives the parameters, once, with the same number as its field ``statistic``. ``holds`` is what a
+cloud must be beside unusual: an arc has a hole that chance does not make, and is no circle.
 """
 
 from __future__ import annotations

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from planted import belief_triangle, gated_blob, points_of, ring_tiles, two_groups, unit_rows
+
+from coactivation_manifolds.geometry.nulls.shape_test import measure_subject, prepare, run_first_stage
+from coactivation_manifolds.geometry.shapes.cloud import make_cloud
+from coactivation_manifolds.geometry.shapes.registry import SHAPES, Shape, call_shape, measure_all
+
+NAMES = list(SHAPES)
+
+
+def tested(activations, rng, *, seed=0, decoder=True, shapes=SHAPES):
+    points = points_of(activations)
+    subject = prepare(points, decoder=unit_rows(rng, points.shape[1]) if decoder else None, seed=seed)
+    return subject, run_first_stage(subject, shapes=shapes)
+
+
+def called(subject, test):
+    return call_shape(test.p, test.excess, make_cloud(subject.activations @ subject.turn).scores)
+
+
+@pytest.mark.parametrize("decoder", [True, False])
+def test_a_planted_ring_is_called_a_circle(decoder):
+    rng = np.random.default_rng(0)
+    subject, test = tested(ring_tiles(rng, 900, 7)[0], rng, decoder=decoder)
+    assert test.n_draws == 1_000
+    assert test.p_any == test.p[NAMES.index("circle")] == 1 / 1_001
+    assert called(subject, test) == "circle"
+
+
+def test_a_planted_triangle_is_called_a_triangle():
+    rng = np.random.default_rng(1)
+    subject, test = tested(belief_triangle(rng, 900, 6), rng)
+    assert test.p_any == test.p[NAMES.index("simplex_3")] == 1 / 1_001
+    assert called(subject, test) == "simplex_3"
+
+
+def test_blobs_and_mixtures_spread_over_p():
+    rng = np.random.default_rng(2)
+    found = [
+        tested(make(rng, 500, int(rng.integers(4, 10))), rng, seed=seed)[1]
+        for seed in range(10)
+        for make in (gated_blob, two_groups)
+    ]
+    p_any = np.array([test.p_any for test in found])
+    assert (p_any <= 0.05).sum() <= 4
+    assert p_any.max() > 0.5
+    assert np.median([test.n_draws for test in found]) <= 300
+
+
+def test_same_seed_same_test_and_large_clusters_are_sampled():
+    rng = np.random.default_rng(3)
+    activations = gated_blob(rng, 3_000, 5)
+    one, two = (tested(activations, np.random.default_rng(4), seed=5) for _ in range(2))
+    assert len(one[0].activations) == 1_000
+    assert (one[1].p == two[1].p).all() and one[1].p_any == two[1].p_any
+    assert (measure_subject(one[0]) == measure_subject(two[0])).all()
+
+
+def test_a_shape_of_one_s_own():
+    flat = Shape(lambda scores: float(scores.shape[1] < 3), lambda scores: scores.shape, lambda fit: True)
+    scores = make_cloud(np.random.default_rng(6).normal(size=(100, 2))).scores
+    assert list(measure_all(scores, shapes={"flat": flat})) == [1.0]
+    assert call_shape(np.array([0.01]), np.array([2.0]), scores, shapes={"flat": flat}) == "flat"
+
+
+def test_nothing_is_called_that_does_not_hold():
+    scores = make_cloud(np.random.default_rng(7).normal(size=(500, 5))).scores
+    p = np.full(len(SHAPES), 0.001)
+    p[NAMES.index("curve")] = 1.0
+    open_blob = {name: shape for name, shape in SHAPES.items() if name != "curve"}
+    keep = [name != "curve" for name in NAMES]
+    assert call_shape(p[keep], -p[keep], scores, shapes=open_blob) is None
+
+
+def test_every_registered_shape_measures_and_fits():
+    scores = make_cloud(np.random.default_rng(8).normal(size=(200, 6))).scores
+    measured = measure_all(scores)
+    assert np.isfinite(measured).all()
+    for value, shape in zip(measured, SHAPES.values(), strict=True):
+        assert shape.fit(scores).statistic == value
+        assert isinstance(shape.holds(shape.fit(scores)), bool | np.bool_)
