@@ -1,8 +1,10 @@
 """Null clouds for a cluster: what its latents one by one and two by two would make of it, and nothing more.
 
 Points are drawn from a Gaussian copula. Each latent fires where a standard normal passes its threshold; the normals'
-correlations are such that every two latents fire together as often as they do; a firing latent's activation is its own
-quantile at its normal. Draws with fewer than ``min_active`` firing latents are dropped, as such tokens are no points.
+correlations are such that every two latents fire together as often as they do. How strongly a firing latent fires is
+its own quantile at a second normal, whose correlations are those of the normal scores of two latents where both fire:
+one normal for both would tie a latent's strength to whether others fire, which shows in mixtures and blobs as shape.
+Draws with fewer than ``min_active`` firing latents are dropped, as such tokens are no points.
 
 The thresholds belong to all draws, of which the points are a share. With too large a share, latents that exclude one
 another ask for correlations that no matrix has. So the share is chosen, and the rates asked for are then corrected by
@@ -23,7 +25,7 @@ from coactivation_manifolds.geometry.nulls.tetrachoric import nearest_correlatio
 
 Array = npt.NDArray[np.float64]
 
-SHARES = (0.95, 0.8, 0.65, 0.5, 0.35)  # of draws that are points; fewer would make draws dear
+SHARES = (0.99, 0.9, 0.75, 0.6, 0.45, 0.35)  # of draws that are points; fewer would make draws dear
 N_TRIAL, N_ROUNDS = 8_192, 6
 LEAST_RATE, LARGEST_RATE = 1e-5, 0.999
 
@@ -37,6 +39,8 @@ class Copula(NamedTuple):
         float64 [k].
     root
         float64 [k, k]: lower triangular, root @ root.T is the correlation matrix.
+    strength_root
+        float64 [k, k]: the same of the second normals.
     positives
         float64 [sum of counts]: each latent's positive activations, ascending, one latent after the other.
     offsets
@@ -53,6 +57,7 @@ class Copula(NamedTuple):
 
     thresholds: Array
     root: Array
+    strength_root: Array
     positives: Array
     offsets: npt.NDArray[np.int64]
     min_active: int
@@ -94,6 +99,7 @@ def fit_copula(activations: npt.ArrayLike, *, rng: np.random.Generator, min_acti
     return Copula(
         thresholds=best.thresholds,
         root=best.root,
+        strength_root=_root(strength_correlations(values)),
         positives=np.concatenate([np.sort(column[column > 0]) for column in values.T]),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         min_active=min_active,
@@ -122,10 +128,41 @@ def draw_activations(copula: Copula, n_points: int, *, rng: np.random.Generator)
     while done < n_points:
         missing = n_points - done
         n_draws = int(1.05 * missing / copula.kept) + 16
-        normals = rng.standard_normal((n_draws, k), dtype=np.float32)
-        correlated = normals @ copula.root.T.astype(np.float32)
-        done = _fill(correlated, copula.thresholds, copula.positives, copula.offsets, copula.min_active, out, done)
+        normals = rng.standard_normal((n_draws, k), dtype=np.float32) @ copula.root.T.astype(np.float32)
+        strength = rng.standard_normal((missing, k), dtype=np.float32) @ copula.strength_root.T.astype(np.float32)
+        done = _fill(
+            normals, strength, copula.thresholds, copula.positives, copula.offsets, copula.min_active, out, done
+        )
     return out
+
+
+def strength_correlations(activations: Array) -> Array:
+    """Correlations [k, k] of two latents' normal scores where both fire, drawn to 0 where these points are few.
+
+    Scores are of ranks among a latent's positive activations. A correlation over m points is shrunk by m / (m + 10).
+
+    Parameters
+    ----------
+    activations
+        float64 [n, k] >= 0.
+
+    """
+    fires = activations > 0
+    scores = np.zeros_like(activations)
+    for latent, active in enumerate(fires.T):
+        ranks = np.argsort(np.argsort(activations[active, latent], kind="stable"), kind="stable")
+        scores[active, latent] = ndtri((ranks + 0.5) / max(1, len(ranks)))
+    both = fires.T.astype(np.float64) @ fires
+    count = np.maximum(both, 1)
+    # where both fire: sums of i's scores in rows, of j's in columns
+    sums = scores.T @ fires
+    squares = (scores**2).T @ fires
+    covariance = scores.T @ scores / count - sums * sums.T / count**2
+    variance = squares / count - (sums / count) ** 2
+    scale = np.sqrt(np.maximum(variance * variance.T, 1e-12))
+    correlations = np.clip(covariance / scale, -0.99, 0.99) * both / (both + 10)
+    np.fill_diagonal(correlations, 1.0)
+    return np.asarray(correlations)
 
 
 def reconstruction_map(decoder: npt.ArrayLike) -> Array:
@@ -155,11 +192,15 @@ class _Trial(NamedTuple):
         thresholds = -ndtri(alone)
         thresholds[np.diag(asked) <= 0] = np.inf
         finite = np.minimum(thresholds, 8.0)
-        root = np.asarray(np.linalg.cholesky(nearest_correlation(solve_correlations(finite, asked))), np.float64)
+        root = _root(solve_correlations(finite, asked))
         fires = normals @ root.T > thresholds
         fires = fires[fires.sum(axis=1) >= min_active].astype(np.float32)
         rates = (fires.T @ fires).astype(np.float64) / max(1, len(fires))
         return _Trial(asked, thresholds, root, max(len(fires) / len(normals), 1e-3), rates)
+
+
+def _root(correlations: Array) -> Array:
+    return np.asarray(np.linalg.cholesky(nearest_correlation(correlations)), dtype=np.float64)
 
 
 def _correct(asked: Array, wanted: Array, found: Array) -> Array:
@@ -173,12 +214,12 @@ def _correct(asked: Array, wanted: Array, found: Array) -> Array:
 
 
 @compiled
-def _fill(normals, thresholds, positives, offsets, min_active, out, done):  # type: ignore[no-untyped-def]  # typed by numba
+def _fill(  # type: ignore[no-untyped-def]  # typed by numba
+    normals, strength, thresholds, positives, offsets, min_active, out, done
+):
     """Turn rows of correlated normals into points after the first ``done`` of ``out``; returns how many there are."""
     n_draws, k = normals.shape
-    above = np.empty(k)
-    for i in range(k):
-        above[i] = 0.5 * math.erfc(thresholds[i] / np.sqrt(2.0))
+    begun = done
     for row in range(n_draws):
         if done == len(out):
             break
@@ -190,8 +231,7 @@ def _fill(normals, thresholds, positives, offsets, min_active, out, done):  # ty
         for i in range(k):
             if normals[row, i] > thresholds[i]:
                 count = offsets[i + 1] - offsets[i]
-                rest = 0.5 * math.erfc(normals[row, i] / np.sqrt(2.0)) / above[i]
-                place = min(count - 1, int((1.0 - rest) * count))
-                out[done, i] = positives[offsets[i] + max(0, place)]
+                below = 0.5 * math.erfc(-strength[done - begun, i] / np.sqrt(2.0))
+                out[done, i] = positives[offsets[i] + min(count - 1, int(below * count))]
         done += 1
     return done

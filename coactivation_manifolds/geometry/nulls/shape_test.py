@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.geometry.nulls.copula import Copula, draw_activations, fit_copula, reconstruction_map
-from coactivation_manifolds.geometry.nulls.p_values import NullTest, first_stage, second_stage
+from coactivation_manifolds.geometry.nulls.p_values import LOOKS, NullTest, first_stage, second_stage
 from coactivation_manifolds.geometry.pca import one_blas_thread
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
 from coactivation_manifolds.geometry.shapes.registry import SHAPES, Shape, measure_all
@@ -65,10 +65,12 @@ def prepare(activations: npt.ArrayLike, *, decoder: npt.ArrayLike | None, seed: 
         return Subject(values, turn, fit_copula(values, rng=rng, min_active=min_active), seed)
 
 
-def run_first_stage(subject: Subject, *, shapes: Mapping[str, Shape] = SHAPES) -> NullTest:
+def run_first_stage(
+    subject: Subject, *, shapes: Mapping[str, Shape] = SHAPES, looks: Sequence[int] = LOOKS
+) -> NullTest:
     """Test with few draws; ``p_values.needs_more`` says whether that is not enough."""
     with one_blas_thread():
-        return first_stage(measure_subject(subject, shapes=shapes), _drawer(subject, shapes))
+        return first_stage(measure_subject(subject, shapes=shapes), _drawer(subject, shapes), looks=looks)
 
 
 def run_second_stage(subject: Subject, *, n_draws: int, shapes: Mapping[str, Shape] = SHAPES) -> NullTest:

@@ -57,8 +57,8 @@ class Circle(NamedTuple):
 def circle_statistic(scores: Array) -> float:
     """How much of a ring a cloud is: hole x coverage in the best plane of principal components.
 
-    The circle of each plane is fitted algebraically (Taubin 1991, IEEE PAMI 13; with the Newton iteration of Chernov
-    2010, "Circular and linear regression", chapter 5), since a fit that minimises distances alone is drawn inwards by arcs.
+    The circle of each plane is fitted algebraically (Taubin 1991, IEEE PAMI 13; by the Newton iteration of Chernov
+    2010, "Circular and linear regression", chapter 5), which an arc does not draw inwards as the plain algebraic fit.
     The coverage takes the far-off centres that a bent or straight cloud is fitted with: seen from there it has a hole,
     but lies in few directions.
 

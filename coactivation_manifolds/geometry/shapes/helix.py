@@ -60,10 +60,10 @@ def helix_statistic(scores: Array) -> float:
     The helix is the regression of the points on [1, a, cos 2 pi a/T, sin 2 pi a/T] (Kantamneni and Tegmark 2025,
     "Language models use trigonometry to do addition", for number helices). The order parameter a is a direction of the
     space, first the best of 13 (axes and diagonals of a cube) together with the best T of a grid from one to six turns
-    over the range of a; then both are refined by a pattern search in halving steps. At the direction and T found, each half
-    of the points (even and odd, at most 500) is scored by the fit to the other. The residuals of the line (along the first
-    component) and of the circle (in the best plane, with every point's angle free) are counted in the same three
-    dimensions, without the loss that validation brings.
+    over the range of a; then both are refined by a pattern search in halving steps. At the direction and T found, each
+    half of the points (even and odd, at most 500) is scored by the fit to the other. The residuals of the line (along
+    the first component) and of the circle (in the best plane, with every point's angle free) are counted in the same
+    three dimensions, without the loss that validation brings.
 
     Parameters
     ----------
@@ -112,14 +112,14 @@ def _fit(points):  # type: ignore[no-untyped-def]  # typed by numba
         if code <= 13:  # one of each pair of opposite directions
             continue
         trial /= np.sqrt((trial * trial).sum())
-        missed, found, _, _ = _search(points, trial, 1.0, MOST_TURNS, STEP)
+        missed, found, _ = _search(points, trial, 1.0, MOST_TURNS, STEP)
         if missed < least:
             least, turns, direction = missed, found, trial
     tilt, spread = 0.3, STEP / 2
-    slope, turning = np.zeros(3), np.zeros((2, 3))
+    turning = np.zeros((2, 3))
     for _ in range(N_ROUNDS):
         low, high = max(1.0, turns - spread), min(MOST_TURNS, turns + spread)
-        least, turns, slope, turning = _search(points, direction, low, high, spread / 2)
+        least, turns, turning = _search(points, direction, low, high, spread / 2)
         for _ in range(2):
             # two directions across the axis
             flat = np.zeros(3)
@@ -131,9 +131,9 @@ def _fit(points):  # type: ignore[no-untyped-def]  # typed by numba
             for step in range(4):
                 trial = centre + (tilt if step % 2 else -tilt) * (flat if step < 2 else across)
                 trial /= np.sqrt((trial * trial).sum())
-                missed, _, found_slope, found = _search(points, trial, turns, turns, 1.0)
+                missed, _, found_turning = _search(points, trial, turns, turns, 1.0)
                 if missed < least:
-                    least, direction, slope, turning = missed, trial, found_slope, found
+                    least, direction, turning = missed, trial, found_turning
             if (direction == centre).all():
                 break
         tilt, spread = tilt / 2, spread / 2
@@ -202,7 +202,7 @@ def _solve(gram, right):  # type: ignore[no-untyped-def]  # typed by numba
 
 @compiled
 def _search(points, direction, low, high, step):  # type: ignore[no-untyped-def]  # typed by numba
-    """Least squared error over the turns low, low + step, ... high; its turns, slope [3] and turning part [2, 3]."""
+    """Least squared error over the turns low, low + step, ... high; its turns and turning part [2, 3]."""
     counts, sums = _bin_sums(points, direction)
     counts, sums = counts[0] + counts[1], sums[0] + sums[1]
     squares = (points * points).sum()
@@ -215,7 +215,7 @@ def _search(points, direction, low, high, step):  # type: ignore[no-untyped-def]
         missed = squares - (fit * right).sum()
         if missed < least:
             least, best_turns, best_fit = missed, turns, fit
-    return least, best_turns, best_fit[1], best_fit[2:]
+    return least, best_turns, best_fit[2:]
 
 
 @compiled

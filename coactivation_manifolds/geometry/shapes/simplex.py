@@ -82,8 +82,9 @@ def _fit(scores: Array, n_vertices: int) -> tuple[float, Array]:
     if scores.shape[1] < d or len(scores) <= d:
         return 0.0, np.zeros((n_vertices, d))
     scale = scores[:, :d].std(axis=0)
-    extremes = extreme_points(scores[:, :d] / scale)
-    vertices = enclose(extremes)
+    points = scores[:, :d] / scale
+    extremes = extreme_points(points)
+    vertices = enclose(points[np.unique(extremes)])
     around = simplex_volume(vertices)
-    filled = hull_volume(extremes) / around if around > 0 else 0.0
+    filled = hull_volume(points[extremes]) / around if around > 0 else 0.0
     return float(np.clip(filled, 0.0, 1.0)), vertices * scale

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from clouds import axes, disc, embed, line, ring, simplex
+from analytic_clouds import axes, disc, embed, line, ring, simplex
 
 from coactivation_manifolds.geometry.shapes.circle import circle_statistic, fit_circle, is_closed, order_round
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud

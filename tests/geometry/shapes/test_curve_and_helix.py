@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from clouds import embed, helix, line, ring, simplex, wave
+from analytic_clouds import embed, helix, line, ring, simplex, wave
 
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
 from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open, order_along

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from clouds import axes, disc, ring
+from analytic_clouds import axes, disc, ring
 
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
 from coactivation_manifolds.geometry.shapes.irreducibility import (
@@ -41,7 +41,7 @@ def test_excess_takes_the_bias_of_few_points():
     assert separability(blob) > 0.05
     assert separability_excess(blob, rng=np.random.default_rng(2)) < 0.03
     circle = ring(rng, 300)
-    assert separability_excess(circle, rng=np.random.default_rng(2)) == pytest.approx(1.45, abs=0.15)
+    assert separability_excess(circle, rng=np.random.default_rng(2)) == pytest.approx(1.3, abs=0.15)
     again = [separability_excess(circle, rng=np.random.default_rng(3)) for _ in range(2)]
     assert again[0] == again[1]
 

@@ -2,7 +2,7 @@ import builtins
 
 import numpy as np
 import pytest
-from clouds import disc, ring
+from analytic_clouds import disc, ring
 
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.geometry.shapes.persistence import choose_landmarks, measure_persistence

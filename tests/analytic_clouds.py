@@ -7,10 +7,7 @@ import numpy as np
 
 def ring(rng, n, *, degrees=360, concentration=0.0):
     """Points on a unit circle or an arc of it; crowded at one side where the concentration is above 0."""
-    if concentration:
-        angles = rng.vonmises(0, concentration, n)
-    else:
-        angles = np.radians(rng.uniform(0, degrees, n))
+    angles = rng.vonmises(0, concentration, n) if concentration else np.radians(rng.uniform(0, degrees, n))
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 

@@ -14,7 +14,7 @@ def ring_tiles(rng, n, k, *, width=1.25):
 
 def belief_triangle(rng, n, k):
     """Beliefs that fill a triangle, read by k latents."""
-    return np.maximum(rng.dirichlet([0.7, 0.7, 0.7], n) @ rng.normal(size=(3, k)) * 3, 0)
+    return np.maximum(rng.dirichlet([0.7, 0.7, 0.7], n) @ (3 * rng.normal(size=(3, k)) + 1.5), 0)
 
 
 def gated_blob(rng, n, k):
