@@ -17,6 +17,7 @@ LEAST_SHARE = 0.002  # of the points, that a sector needs to count as covered
 INNER = 0.05  # quantile of the radius that measures the hole
 GAP_SHARE = 0.005  # of the points, that may lie in a gap without closing it
 WIDEST_GAP = 60.0
+LEAST_STATISTIC = 0.5
 
 
 class Circle(NamedTuple):
@@ -104,8 +105,8 @@ def largest_gap(angles: Array) -> float:
 
 
 def is_closed(circle: Circle) -> bool:
-    """Whether the ring is closed enough to be called a circle; an arc of 270 degrees is a curve."""
-    return circle.gap <= WIDEST_GAP
+    """Whether the ring is closed and hollow enough to be called a circle; an arc of 270 degrees is a curve."""
+    return circle.gap <= WIDEST_GAP and circle.statistic >= LEAST_STATISTIC
 
 
 def order_round(circle: Circle, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:

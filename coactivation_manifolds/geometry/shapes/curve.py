@@ -16,6 +16,9 @@ N_KNOTS = 12
 N_ROUNDS = 3
 N_FITTED = 250  # points that knots are fitted to
 LEAST_OPENING = 2.5
+MOST_CROWDED = 0.3
+LEAST_EXPLAINED = 0.9
+APART = 3  # segments between parts of the curve that are not next to each other
 MARGIN = 0.8  # of the first start's residual, that the second must stay under
 
 
@@ -28,6 +31,9 @@ class Curve(NamedTuple):
         Share of the variance that the curve explains, in [0, 1]; larger is more of a curve.
     opening
         Distance between the curve's ends over the mean distance of neighbouring knots: about 1 for a ring cut open.
+    crowding
+        Median of each point's distance from the curve over its distance from the parts of the curve that are not next
+        to its own: small for a thread, near 1 where the curve wanders through a filled cloud.
     knots
         float64 [12, p], in order along the curve.
     position
@@ -37,6 +43,7 @@ class Curve(NamedTuple):
 
     statistic: float
     opening: float
+    crowding: float
     knots: Array
     position: Array
 
@@ -61,19 +68,20 @@ def curve_statistic(scores: Array) -> float:
 def fit_curve(scores: Array) -> Curve:
     """Fit an open curve; for the statistic see ``curve_statistic``."""
     if not scores.shape[1]:
-        return Curve(0.0, 0.0, np.zeros((N_KNOTS, 0)), np.zeros(len(scores)))
+        return Curve(0.0, 0.0, 1.0, np.zeros((N_KNOTS, 0)), np.zeros(len(scores)))
     statistic, knots = _fit(thin(scores, N_FITTED))
     steps = np.linalg.norm(np.diff(knots, axis=0), axis=1)
-    _, segment, share = _nearest(scores, knots)
+    _, segment, share, crowding = _nearest(scores, knots)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     position = (along[segment] + share * steps[segment]) / along[-1]
     opening = float(np.linalg.norm(knots[-1] - knots[0]) / steps.mean())
-    return Curve(float(statistic), opening, knots, position)
+    return Curve(float(statistic), opening, float(np.median(crowding)), knots, position)
 
 
 def is_open(curve: Curve) -> bool:
-    """Whether the curve's ends lie apart; a ring's do not."""
-    return curve.opening >= LEAST_OPENING
+    """Whether the curve's ends lie apart, as a ring's do not, and it is thin, as a filled triangle is not."""
+    thin = curve.crowding <= MOST_CROWDED and curve.statistic >= LEAST_EXPLAINED
+    return curve.opening >= LEAST_OPENING and thin
 
 
 def order_along(curve: Curve, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:
@@ -104,9 +112,9 @@ def _fit(scores):  # type: ignore[no-untyped-def]  # typed by numba
         key = scores[:, 0].copy() if start == 0 else _turned(scores)
         knots = _bin_means(scores, key)
         for _ in range(N_ROUNDS):
-            _, segment, share = _nearest(scores, knots)
+            _, segment, share, _ = _nearest(scores, knots)
             knots = _bin_means(scores, segment + share)
-        missed, _, _ = _nearest(scores, knots)
+        missed, _, _, _ = _nearest(scores, knots)
         if start == 0 or missed < MARGIN * least:
             least, best_knots = missed, knots
     return max(0.0, 1 - least / total), best_knots
@@ -154,13 +162,14 @@ def _bin_means(scores, key):  # type: ignore[no-untyped-def]  # typed by numba
 
 @compiled
 def _nearest(scores, knots):  # type: ignore[no-untyped-def]  # typed by numba
-    """Sum of squared distances from the curve; each point's nearest segment and its place on it in [0, 1].
+    """Sum of squared distances from the curve; each point's nearest segment, place on it in [0, 1], and crowding.
 
     The first and last segments go on beyond their ends, since knots are means and stop short of the cloud's ends.
     """
     n, p = scores.shape
     last = len(knots) - 2
-    segment, share = np.empty(n, dtype=np.int64), np.empty(n)
+    segment, share, crowding = np.empty(n, dtype=np.int64), np.empty(n), np.empty(n)
+    away = np.empty(last + 1)
     step = knots[1:] - knots[:-1]
     square = np.empty(last + 1)
     for b in range(last + 1):
@@ -178,7 +187,13 @@ def _nearest(scores, knots):  # type: ignore[no-untyped-def]  # typed by numba
             distance = 0.0
             for c in range(p):
                 distance += (scores[t, c] - knots[b, c] - along * step[b, c]) ** 2
+            away[b] = distance
             if distance < least:
                 least, segment[t], share[t] = distance, b, along
         missed += least
-    return missed, segment, share
+        other = np.inf
+        for b in range(last + 1):
+            if abs(b - segment[t]) >= APART:
+                other = min(other, away[b])
+        crowding[t] = np.sqrt(least / max(other, 1e-300))
+    return missed, segment, share, crowding

@@ -42,14 +42,15 @@ class Shape(NamedTuple):
 
 
 SHAPES: Mapping[str, Shape] = {
+    "helix": Shape(helix_statistic, fit_helix, is_wound),
     "circle": Shape(circle_statistic, fit_circle, is_closed),
     **{
         f"simplex_{k}": Shape(partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled)
-        for k in (3, 4, 5, 6)
+        for k in (6, 5, 4, 3)
     },
-    "helix": Shape(helix_statistic, fit_helix, is_wound),
     "curve": Shape(curve_statistic, fit_curve, is_open),
 }
+"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane."""
 
 
 def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
@@ -66,14 +67,17 @@ def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array
     return np.array([shape.statistic(scores) for shape in shapes.values()])
 
 
-def call_shape(p: Array, excess: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
-    """Name of the shape of smallest p that holds, ties by excess; None where none holds.
+def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
+    """Name of the shape of smallest p that holds, the first of the registry among equals; None where none holds.
 
-    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures.
+    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have
+    the smallest p that there is for several shapes: a ring and a triangle are both nearer to a thread than their nulls
+    are. How far each is beyond its null does not tell them apart, what they look like does; so the registry stands in
+    the order of what asks most of a cloud.
 
     Parameters
     ----------
-    p, excess
+    p
         float64 [s] of the test, in the order of ``shapes``.
     scores
         What was measured.
@@ -82,7 +86,7 @@ def call_shape(p: Array, excess: Array, scores: Array, *, shapes: Mapping[str, S
 
     """
     names = list(shapes)
-    for s in np.lexsort((-excess, p)):
+    for s in np.argsort(p, kind="stable"):
         shape = shapes[names[s]]
         if shape.holds(shape.fit(scores)):
             return names[s]

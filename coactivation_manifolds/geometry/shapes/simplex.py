@@ -16,7 +16,10 @@ from coactivation_manifolds.geometry.shapes.enclosing_simplex import (
 
 Array = npt.NDArray[np.float64]
 
-LEAST_FILLED = {3: 0.7, 4: 0.5, 5: 0.33, 6: 0.2}  # a ball fills 0.605, 0.30, 0.14, 0.06
+LEAST_FILLED = {3: 0.7, 4: 0.5, 5: 0.35, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
+LEAST_FLATNESS = 0.25
+LEAST_OCCUPIED = 0.75
+N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
 
 
 class Simplex(NamedTuple):
@@ -26,6 +29,11 @@ class Simplex(NamedTuple):
     ----------
     statistic
         Share of the enclosing simplex that the cloud's hull fills, in [0, 1]: 0.605 for a disc, 1 for a triangle.
+    flatness
+        Standard deviation along the last of the k - 1 components over that along the first.
+    occupied
+        Cells of the simplex with points in them, over those that as many points spread evenly would be in: an arc has
+        the hull of a triangle, and leaves its middle empty.
     vertices
         float64 [k, k - 1], in the first k - 1 principal components, in units of activation.
     weights
@@ -34,6 +42,8 @@ class Simplex(NamedTuple):
     """
 
     statistic: float
+    flatness: float
+    occupied: float
     vertices: Array
     weights: Array
 
@@ -61,14 +71,40 @@ def fit_simplex(scores: Array, n_vertices: int) -> Simplex:
     d = n_vertices - 1
     edges = vertices[1:] - vertices[0]
     if statistic == 0:
-        return Simplex(0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
+        return Simplex(0.0, 0.0, 0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
     rest = np.linalg.solve(edges.T, (scores[:, :d] - vertices[0]).T).T
-    return Simplex(statistic, vertices, np.column_stack([1 - rest.sum(axis=1), rest]))
+    spread = scores[:, :d].std(axis=0)
+    weights = np.column_stack([1 - rest.sum(axis=1), rest])
+    return Simplex(statistic, float(spread[-1] / spread[0]), occupied_share(weights), vertices, weights)
 
 
 def is_filled(simplex: Simplex) -> bool:
-    """Whether the hull fills enough of the simplex to be called one; a disc and a ring fill 0.605 of their triangle."""
-    return simplex.statistic >= LEAST_FILLED[len(simplex.vertices)]
+    """Whether hull and points fill enough of the simplex to be called one, and the last dimension is no mere noise."""
+    return (
+        simplex.statistic >= LEAST_FILLED[len(simplex.vertices)]
+        and simplex.flatness >= LEAST_FLATNESS
+        and simplex.occupied >= LEAST_OCCUPIED
+    )
+
+
+def occupied_share(weights: Array) -> float:
+    """Cells with points in them, over cells that as many points of a uniform sample are in; at most 1.
+
+    Cells are those of equal whole parts of the barycentric coordinates in steps of an edge's sixth to third.
+
+    Parameters
+    ----------
+    weights
+        float64 [m, k].
+
+    """
+    n, k = weights.shape
+    spread = np.random.default_rng(0).dirichlet(np.ones(k), n)
+    cells, fair = (
+        len(np.unique((points[(points >= 0).all(axis=1)] * N_STEPS[k]).astype(np.int64), axis=0))
+        for points in (weights, spread)
+    )
+    return min(1.0, cells / fair)
 
 
 def vertex_points(simplex: Simplex, n_points: int) -> npt.NDArray[np.int64]:

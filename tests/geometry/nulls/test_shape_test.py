@@ -18,7 +18,7 @@ def outcome(activations, rng, *, seed=0, decoder=True, looks=FEW):
 
 
 def called(subject, test):
-    return call_shape(test.p, test.excess, make_cloud(subject.activations @ subject.turn).scores)
+    return call_shape(test.p, make_cloud(subject.activations @ subject.turn).scores)
 
 
 @pytest.mark.parametrize("k", [5, 7, 9])
@@ -65,17 +65,16 @@ def test_a_shape_of_one_s_own():
     flat = Shape(lambda scores: float(scores.shape[1] < 3), lambda scores: scores.shape, lambda fit: True)
     scores = make_cloud(np.random.default_rng(6).normal(size=(100, 2))).scores
     assert list(measure_all(scores, shapes={"flat": flat})) == [1.0]
-    assert call_shape(np.array([0.01]), np.array([2.0]), scores, shapes={"flat": flat}) == "flat"
+    assert call_shape(np.array([0.01]), scores, shapes={"flat": flat}) == "flat"
 
 
 def test_nothing_is_called_that_does_not_hold():
     arc = ring(np.random.default_rng(7), 500, degrees=200)
     scores = make_cloud(embed(np.random.default_rng(8), arc, dimensions=6, noise=0.1)).scores
-    p, excess = np.full(len(SHAPES), 0.5), np.zeros(len(SHAPES))
+    p = np.full(len(SHAPES), 0.5)
     p[NAMES.index("circle")], p[NAMES.index("curve")] = 0.001, 0.01
-    assert call_shape(p, excess, scores) == "curve"
-    only = {"circle": SHAPES["circle"]}
-    assert call_shape(p[:1], excess[:1], scores, shapes=only) is None
+    assert call_shape(p, scores) == "curve"
+    assert call_shape(p[:1], scores, shapes={"circle": SHAPES["circle"]}) is None
 
 
 def test_every_registered_shape_measures_and_fits():
