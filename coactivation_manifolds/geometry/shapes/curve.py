@@ -16,9 +16,9 @@ N_KNOTS = 12
 N_ROUNDS = 3
 N_FITTED = 250  # points that knots are fitted to
 LEAST_OPENING = 2.5
-MOST_CROWDED = 0.3
+MOST_CROWDED = 0.2
 LEAST_EXPLAINED = 0.9
-APART = 3  # segments between parts of the curve that are not next to each other
+APART = 4  # segments between parts of the curve that are not next to each other
 MARGIN = 0.8  # of the first start's residual, that the second must stay under
 
 
