@@ -19,6 +19,7 @@ Array = npt.NDArray[np.float64]
 ENOUGH = 10
 LOOKS = (100, 300, 1_000)
 CARRY_ON = 0.02
+LEAST_SPREAD = 0.01  # of a null, by which an excess is divided; statistics are between 0 and 1
 
 
 class NullTest(NamedTuple):
@@ -170,4 +171,4 @@ def _draw_on(observed: Array, draw: Callable[[int], Array], looks: Sequence[int]
 
 def _excess(values: Array, null: Array) -> Array:
     middle, high = np.quantile(null, [0.5, 0.95], axis=0)
-    return np.asarray((values - middle) / np.maximum(high - middle, 1e-12))
+    return np.asarray((values - middle) / np.maximum(high - middle, LEAST_SPREAD))

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.geometry.shapes.circle import circle_statistic, fit_circle, is_closed
+from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circle_statistic, fit_circle, is_closed
 from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open
-from coactivation_manifolds.geometry.shapes.helix import fit_helix, helix_statistic, is_wound
-from coactivation_manifolds.geometry.shapes.simplex import fit_simplex, is_filled, simplex_statistic
+from coactivation_manifolds.geometry.shapes.helix import LEAST_GAIN, fit_helix, helix_statistic, is_wound
+from coactivation_manifolds.geometry.shapes.simplex import LEAST_FILLED, fit_simplex, is_filled, simplex_statistic
 
 Array = npt.NDArray[np.float64]
 
@@ -33,19 +33,25 @@ class Shape(NamedTuple):
         Scores to a named tuple with the field ``statistic`` and the shape's parameters.
     holds
         Whether a fit may be called by the shape's name.
+    least
+        Statistics below this are none of the shape and count as this in tests: that a cloud is a little less far from a
+        helix than its null is no find.
 
     """
 
     statistic: Callable[[Array], float]
     fit: Callable[[Array], Any]
     holds: Callable[[Any], bool]
+    least: float = 0.0
 
 
 SHAPES: Mapping[str, Shape] = {
-    "helix": Shape(helix_statistic, fit_helix, is_wound),
-    "circle": Shape(circle_statistic, fit_circle, is_closed),
+    "helix": Shape(helix_statistic, fit_helix, is_wound, LEAST_GAIN),
+    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     **{
-        f"simplex_{k}": Shape(partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled)
+        f"simplex_{k}": Shape(
+            partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled, LEAST_FILLED[k]
+        )
         for k in (6, 5, 4, 3)
     },
     "curve": Shape(curve_statistic, fit_curve, is_open),
@@ -54,7 +60,7 @@ SHAPES: Mapping[str, Shape] = {
 
 
 def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
-    """The statistic of every shape, float64 [s] in the registry's order.
+    """The statistic of every shape, at least its ``least``, float64 [s] in the registry's order.
 
     Parameters
     ----------
@@ -64,7 +70,7 @@ def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array
         Which shapes.
 
     """
-    return np.array([shape.statistic(scores) for shape in shapes.values()])
+    return np.array([max(shape.least, shape.statistic(scores)) for shape in shapes.values()])
 
 
 def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
