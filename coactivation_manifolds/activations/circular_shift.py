@@ -18,6 +18,7 @@ import numpy.typing as npt
 from coactivation_manifolds.activations.activation_reader import read_manifests
 from coactivation_manifolds.activations.activation_writer import ShardWriter, fingerprint_hash
 from coactivation_manifolds.activations.index import FeatureIndex
+from coactivation_manifolds.activations.posting_lists import postings_within
 from coactivation_manifolds.activations.token_rows import NULL, TokenRows, feature_id_dtype
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
 from coactivation_manifolds.errors import InputError
@@ -126,7 +127,7 @@ def _moved_into(index: FeatureIndex, latent: int, shift: int, first: int, last: 
     """A latent's shifted rows within first:last, and their values."""
     begin, length = (first - shift) % index.n_tokens, last - first
     spans = ((begin, min(begin + length, index.n_tokens)), (0, begin + length - index.n_tokens))
-    found = [index.postings_between(latent, low, high) for low, high in spans if low < high]
+    found = [postings_within(*index.postings(latent), low, high - 1) for low, high in spans if low < high]
     moved = [(rows.astype(np.int64) + shift) % index.n_tokens for rows, _ in found]
     return (
         np.concatenate([np.empty(0, np.int64), *moved]),

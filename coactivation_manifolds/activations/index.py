@@ -115,14 +115,6 @@ class FeatureIndex:
                 if isinstance(array.base, mmap.mmap):
                     array.base.madvise(mmap.MADV_DONTNEED)
 
-    def postings_between(
-        self, feature_id: int, first_row: int, last_row: int
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float16]]:
-        """The part of ``postings`` with first_row <= token row < last_row."""
-        rows, values = self.postings(feature_id)
-        low, high = _span(rows, first_row, last_row - 1) if first_row < last_row else (0, 0)
-        return rows[low:high], values[low:high]
-
     def matching_rows(
         self, feature_ids: Sequence[int], *, min_active: int = 1, positions: Sequence[int] | None = None
     ) -> Rows:
