@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.compiled import compiled
 from coactivation_manifolds.geometry.nulls.tetrachoric import nearest_correlation, solve_correlations
 
 Array = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.compiled import compiled
 
 Array = npt.NDArray[np.float64]
 

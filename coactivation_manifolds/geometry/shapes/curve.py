@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.compiled import compiled
 from coactivation_manifolds.geometry.shapes.cloud import thin
 
 Array = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import ConvexHull
 
-from coactivation_manifolds.cooccurrence.compiled import compiled
+from coactivation_manifolds.compiled import compiled
 
 Array = npt.NDArray[np.float64]
 
