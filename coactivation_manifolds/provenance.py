@@ -1,7 +1,7 @@
 """What may differ between equal results: when and where a job ran, on what device, with which versions.
 
-Kept beside the results, in ``results/{experiment}/provenance/``, and read by no job, so that it can never decide whether
-a job runs again.
+Kept beside the results, in ``results/{experiment}/provenance/``, and read by no job, so that it can never decide
+whether a job runs again.
 """
 
 from __future__ import annotations

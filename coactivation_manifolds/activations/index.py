@@ -114,7 +114,7 @@ class FeatureIndex:
             self.forget_pages()
 
     def forget_pages(self) -> None:
-        """Let go of what was read of the mapped files: it would count as memory of a job that goes through all latents."""
+        """Let go of what was read of the mapped files, which counts as memory of the job."""
         for array in (self._token_rows, self._values):
             if isinstance(array.base, mmap.mmap):
                 array.base.madvise(mmap.MADV_DONTNEED)
