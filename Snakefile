@@ -40,6 +40,7 @@ wildcard_constraints:
 
 
 include: "rules/source_files.smk"
+include: "rules/shifted_files.smk"
 include: "rules/training.smk"
 include: "rules/harvest.smk"
 include: "rules/import.smk"
@@ -48,6 +49,7 @@ include: "rules/cooccurrence.smk"
 include: "rules/similarity.smk"
 include: "rules/clustering.smk"
 include: "rules/geometry.smk"
+include: "rules/null.smk"
 include: "rules/report.smk"
 include: "rules/collect.smk"
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coactivation_manifolds import schemas
-from coactivation_manifolds.activations.index_build import token_batch
+from coactivation_manifolds.activations.index_tokens import token_batch
 from coactivation_manifolds.storage import (
     FORMAT_KEY,
     FORMAT_VERSION,

@@ -61,7 +61,9 @@ def run_sections(name: str, arguments: argparse.Namespace, measures: dict[str, C
     path = RESULTS / f"{name}.json"
     results = recorded(name)
     for section in arguments.only:
+        begin = time.perf_counter()
         results[section] = measures[section](arguments)
+        results.setdefault("wall_seconds", {})[section] = round(time.perf_counter() - begin, 1)
         results["machine"] = machine(arguments.threads)
         print(section, json.dumps(results[section], indent=1), flush=True)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import recorded
+from measuring import recorded, verdict
 from synthetic_activations import Workload, plan_sources
 
 PAGE = Path("docs/benchmarks.md")
@@ -26,18 +26,20 @@ BENCHMARKS = (
     "full_run",
 )
 """In the order of the page; the text of each is made by ``{name}_page.py``."""
+MOST_MINUTES = 20
 
 
 def main() -> int:
     """Join the parts whose numbers are there."""
     parts = [INTRODUCTION, marginals_text()]
-    machines = {}
+    machines, minutes = {}, {}
     for name in BENCHMARKS:
         results = recorded(name)
         if results:
             machines[machine_text(results["machine"])] = None
+            minutes[name] = sum(results.get("wall_seconds", {}).values()) / 60
             parts.append(importlib.import_module(f"{name}_page").page(results))
-    parts[2:2] = machines
+    parts[2:2] = [*machines, duration_text(minutes)]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return 0
 
@@ -71,6 +73,16 @@ over several powers of ten below 1 % (Bricken et al., *Towards Monosemanticity*,
 than a tenth of the tokens, in Gemma Scope's JumpReLU SAEs too (Sun et al., *Dense SAE Latents Are Features, Not
 Bugs*, 2025); latents that never fire, and a number of latents that varies from token to token (Lieberum et al.,
 *Gemma Scope*, 2024). Real ones differ from layer to layer, and also hold latents much rarer than ours."""
+
+
+def duration_text(minutes: dict[str, float]) -> str:
+    """How long the parts of ``make bench`` took."""
+    parts = {name: spent for name, spent in minutes.items() if name != "full_run"}
+    each = ", ".join(f"{name} {spent:.1f}" for name, spent in parts.items())
+    whole = sum(parts.values())
+    return (
+        f"Minutes of each part: {each}; {whole:.1f} in all (at most {MOST_MINUTES}: {verdict(whole <= MOST_MINUTES)})."
+    )
 
 
 def machine_text(machine: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ ALGORITHM_VERSION: dict[str, int] = {
     "activations": 2,
     "import": 2,
     "index": 1,
+    "null": 1,
     "cooccurrence": 2,
     "similarity": 2,
     "cosine": 1,

@@ -9,8 +9,14 @@ from pathlib import Path
 
 ROOT = "results/{experiment}"
 
+EXPERIMENTS = {
+    "own": r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
+    "shifted": r"[A-Za-z0-9][A-Za-z0-9_.\-]*/null/shift_s(?:0|[1-9]\d*)",
+}
+"""Names of experiments with a file, and of their controls on shifted activations, whose results lie in theirs."""
+
 WILDCARDS = {
-    "experiment": r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
+    "experiment": "(?:" + "|".join((EXPERIMENTS["shifted"], EXPERIMENTS["own"])) + ")",
     "shard": r"\d{6}",
     "clustering": r"(?:components|leiden|cosine)_[a-z0-9_.]+",
     "cluster": r"\d\d\d\d+",
@@ -73,6 +79,9 @@ CLUSTER_POINTS = f"{CLUSTER_FOLDER}/points.parquet"
 CLUSTER_PAGE = f"{CLUSTER_FOLDER}/cluster.html"
 ATLAS = f"{GEOMETRY}/atlas"
 ATLAS_INDEX = f"{ATLAS}/index.html"
+
+# the same counting and clustering on shifted activations
+SHIFT_SUMMARY = f"{ROOT}/null/shift_summary.parquet"
 
 # the planted truth of the demo and its final check
 PLANTED_TRUTH = f"{ROOT}/trained/truth.parquet"

@@ -1,6 +1,6 @@
 """What may differ between equal results: when and where a job ran, on what device, with which versions.
 
-Kept beside the results, in ``results/{experiment}/provenance/``, and read by nothing, so that it can never decide
+Kept beside the results, in ``results/{experiment}/provenance/``, and read by no job, so that it can never decide
 whether a job runs again.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
-from coactivation_manifolds.paths import PROVENANCE
+from coactivation_manifolds.paths import PROVENANCE, WILDCARDS
 from coactivation_manifolds.storage import write_json
 
 PACKAGE = "coactivation-manifolds"
@@ -32,10 +32,10 @@ def provenance_file(log: str | os.PathLike[str]) -> Path | None:
     ``logs/demo/harvest_shard/000003.log`` gives ``results/demo/provenance/harvest_shard.000003.json``; None for a log
     that is not the workflow's, ``logs/{experiment}/...`` below the working directory.
     """
-    parts = Path(log).with_suffix("").parts
-    if len(parts) < 3 or parts[0] != LOGS:
+    path = re.fullmatch(f"{LOGS}/({WILDCARDS['experiment']})/(.+)", Path(log).with_suffix("").as_posix())
+    if path is None:
         return None
-    return Path(PROVENANCE.format(experiment=parts[1])) / f"{'.'.join(parts[2:])}.json"
+    return Path(PROVENANCE.format(experiment=path[1])) / f"{path[2].replace('/', '.')}.json"
 
 
 def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:

@@ -171,6 +171,19 @@ SWEEP_SUMMARY = pa.schema(
     ]
 )
 
+SHIFT_SUMMARY = pa.schema(
+    [
+        ("shift_seed", pa.int64()),
+        ("n_edges", pa.int64()),
+        ("n_edges_significant", pa.int64()),
+        ("clustering", pa.string()),
+        ("n_clusters", pa.int64()),
+        ("n_clustered", pa.int64()),
+        ("max_size", pa.int64()),
+        ("n_with_points", pa.int64()),
+    ]
+)
+
 PLANTED_TRUTH = pa.schema(
     [
         ("doc_id", pa.int64()),

@@ -37,17 +37,15 @@ def check_targets(arguments):
     for name in names:
         experiment(name)
     for target in (os.path.normpath(argument) for argument in arguments):
-        if not target.startswith("results/"):
+        found = experiment_config.split_path(target)
+        if found is None:
             continue
-        parts = Path(target).parts
-        if len(parts) < 3:
-            continue
-        settings = experiment(parts[1])
+        settings, parts = experiment(found[0]), found[1]
         try:
-            if len(parts) > 4 and parts[2] in ("clusters", "geometry"):
-                experiment_config.check_clustering(parts[3], settings)
-            if len(parts) > 5 and parts[4].startswith("cluster="):
-                experiment_config.check_cluster_name(parts[4].removeprefix("cluster="))
+            if len(parts) > 2 and parts[0] in ("clusters", "geometry"):
+                experiment_config.check_clustering(parts[1], settings)
+            if len(parts) > 3 and parts[2].startswith("cluster="):
+                experiment_config.check_cluster_name(parts[2].removeprefix("cluster="))
         except CoactivationError as error:
             sys.exit(f"error: {target}: {error}")
 
@@ -176,8 +174,11 @@ def reference_clusters_if_matched(wildcards):
 
 def is_compared(wildcards, spec):
     """Whether a clustering is compared with cosine clusterings: made from co-activation, with a decoder."""
-    decoder = experiment_config.has_decoder(experiment(wildcards.experiment))
-    return decoder and spec.graph == "coactivation" and not spec.matched
+    settings = experiment(wildcards.experiment)
+    known = experiment_config.has_decoder(settings)
+    if experiment_config.is_shifted(settings):
+        return False
+    return known and spec.graph == "coactivation" and not spec.matched
 
 
 def counterpart_clusters(wildcards):

@@ -53,6 +53,7 @@ rule write_report:
         atlas=headline(paths.ATLAS),
         latent_tokens=if_tokens(paths.LATENT_TOKENS),
         vocab=if_tokens(paths.VOCAB),
+        shifts=if_controls(paths.SHIFT_SUMMARY),
         planted=planted_check_if_planted,
     output:
         report=paths.REPORT,

@@ -16,6 +16,7 @@ with job(snakemake.log[0]):
         atlas_folder=snakemake.input.atlas,
         latent_tokens_path=snakemake.input.get("latent_tokens") or None,
         vocab_path=snakemake.input.get("vocab") or None,
+        shifts_path=snakemake.input.get("shifts") or None,
         planted=snakemake.input.get("planted") or None,
         report_path=snakemake.output.report,
     )

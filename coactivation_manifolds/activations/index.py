@@ -111,9 +111,13 @@ class FeatureIndex:
             low, high = int(self.offsets[first]), int(self.offsets[last])
             starts = self.offsets[first : last + 1] - low
             yield LatentRange(first, starts, self._token_rows[low:high], self._values[low:high])
-            for array in (self._token_rows, self._values):
-                if isinstance(array.base, mmap.mmap):
-                    array.base.madvise(mmap.MADV_DONTNEED)
+            self.forget_pages()
+
+    def forget_pages(self) -> None:
+        """Let go of what was read of the mapped files, which counts as memory of the job."""
+        for array in (self._token_rows, self._values):
+            if isinstance(array.base, mmap.mmap):
+                array.base.madvise(mmap.MADV_DONTNEED)
 
     def matching_rows(
         self, feature_ids: Sequence[int], *, min_active: int = 1, positions: Sequence[int] | None = None

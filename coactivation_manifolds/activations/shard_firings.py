@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ class Firings(NamedTuple):
     feature_ids: npt.NDArray[Any]
 
 
-def read_firings(manifest_path: PathLike, *, positions: Sequence[int] | None) -> Firings:
+def read_firings(manifest_path: PathLike, *, positions: Sequence[int] | None, threads: int = 1) -> Firings:
     """The firings of a shard whose parts an earlier job has read and checked whole.
 
     Pages are checked, and numbers of rows and entries, but not the hash of the file.
@@ -35,6 +36,8 @@ def read_firings(manifest_path: PathLike, *, positions: Sequence[int] | None) ->
         The shard's manifest; its parts lie beside it.
     positions
         [first, last) positions within the document that count, or None for all.
+    threads
+        Parts read at once.
 
     Raises
     ------
@@ -45,11 +48,15 @@ def read_firings(manifest_path: PathLike, *, positions: Sequence[int] | None) ->
     manifest = read_manifest(manifest_path)
     dtype = feature_id_dtype(manifest["n_latents"])
     lengths, ids = [np.zeros(0, np.int64)], [np.zeros(0, dtype)]
-    for part in manifest["parts"]:
+
+    def read(part: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
         path = Path(manifest_path).with_name(part["file"])
-        length, part_ids = _read_part(path, positions, expected=(part["rows"], part["entries"]))
-        lengths.append(length)
-        ids.append(part_ids.astype(dtype, copy=False))
+        return _read_part(path, positions, expected=(part["rows"], part["entries"]))
+
+    with ThreadPoolExecutor(threads) as pool:
+        for length, part_ids in pool.map(read, manifest["parts"]):
+            lengths.append(length)
+            ids.append(part_ids.astype(dtype, copy=False))
     offsets = np.concatenate([np.zeros(1, np.int64), *lengths])
     return Firings(np.cumsum(offsets, out=offsets), np.concatenate(ids))
 

@@ -81,10 +81,10 @@ def rank_postings(
         More entries than 32 bits can tell apart.
 
     """
-    offsets, feature_ids = _readonly(offsets), _readonly(feature_ids)
+    offsets, feature_ids = readonly(offsets), readonly(feature_ids)
     n_tokens, n_entries = len(offsets) - 1, int(offsets[-1])
     spans = list(pairwise(np.linspace(0, n_tokens, threads + 1).astype(np.int64)))
-    counts = np.stack(list(pool.map(lambda span: _count_ids(offsets, feature_ids, *span, n_latents), spans)))
+    counts = np.stack(list(pool.map(lambda span: count_ids(offsets, feature_ids, *span, n_latents), spans)))
     id_type = np.uint16 if n_latents <= 1 << 16 else np.uint32
     order = _ascending(counts.sum(axis=0))
     rank = np.empty(n_latents, id_type)
@@ -137,7 +137,7 @@ def _mask_words(totals: Array, n_tokens: int) -> int:
     return n_words
 
 
-def _readonly(array: Array) -> Array:
+def readonly(array: Array) -> Array:
     """A read-only view, so that arrays of any origin take the same compiled code."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
@@ -145,7 +145,8 @@ def _readonly(array: Array) -> Array:
 
 
 @compiled
-def _count_ids(offsets, ids, first, last, n_latents):  # type: ignore[no-untyped-def]  # typed by numba
+def count_ids(offsets, ids, first, last, n_latents):  # type: ignore[no-untyped-def]  # typed by numba
+    """How often each latent fires on the tokens first:last, int64 [n_latents]."""
     counts = np.zeros(n_latents, np.int64)
     for entry in range(offsets[first], offsets[last]):
         counts[ids[entry]] += 1

@@ -27,6 +27,7 @@ from coactivation_manifolds.cooccurrence.pair_files import (
     stated_floor,
     write_pair_counts,
 )
+from coactivation_manifolds.cooccurrence.ranked_postings import count_ids, readonly
 from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.storage import PathLike, damaged, open_table, read_array
 
@@ -75,13 +76,14 @@ def recount_shard(
     joint = np.zeros(0, np.int64)
     if len(a):
         marginals = read_array(marginals_path)
-        firings = read_firings(manifest_path, positions=positions)
-        if (np.bincount(firings.feature_ids, minlength=len(marginals)) != marginals).any():
+        firings = read_firings(manifest_path, positions=positions, threads=threads)
+        sizes = count_ids(*map(readonly, firings), 0, len(firings.offsets) - 1, len(marginals))
+        if (sizes != marginals).any():
             raise ResultsError(
                 f"{manifest_path}: the shard was changed after it was counted; delete {counts_path} and run the same "
                 "command again"
             )
-        joint = count_given_pairs(*firings, a, b, n_latents=len(marginals), threads=threads)
+        joint = count_given_pairs(*firings, a, b, sizes=sizes, threads=threads)
     fire = joint > 0
     logger.info("%s: %d candidates recounted, %d fire", manifest_path, len(a), int(fire.sum()))
     write_pair_counts(PairCounts(a[fire], b[fire], joint[fire]), recount_path)
@@ -118,7 +120,7 @@ def pairs_to_recount(
 
 
 def count_given_pairs(
-    offsets: Array, feature_ids: Array, a: Array, b: Array, *, n_latents: int, threads: int = 1
+    offsets: Array, feature_ids: Array, a: Array, b: Array, *, sizes: Array, threads: int = 1
 ) -> npt.NDArray[np.int64]:
     """Joint firings of the given pairs, int64 [pairs].
 
@@ -128,26 +130,26 @@ def count_given_pairs(
         Token-major CSR, int64 [n_tokens + 1] and unsigned ids [n_entries], unique within a token.
     a, b
         Latents of each pair.
-    n_latents, threads
-        Ids are below n_latents; the result does not depend on threads.
+    sizes
+        Firings of each latent, int64 [n_latents].
+    threads
+        The result does not depend on it.
 
     """
     n_tokens = len(offsets) - 1
     joint = np.zeros(len(a), np.int64)
     if len(a) == 0 or len(feature_ids) == 0:
         return joint
-    wanted = np.zeros(n_latents, np.bool_)
+    wanted = np.zeros(len(sizes), np.bool_)
     wanted[a] = wanted[b] = True
-    sizes = np.bincount(feature_ids, minlength=n_latents)
-    sizes[~wanted] = 0
+    sizes = np.where(wanted, sizes, 0)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     postings = np.empty(starts[-1], np.uint32 if n_tokens < 1 << 32 else np.int64)
     a_is_rarer = sizes[a] < sizes[b]
     rarer, marked = np.where(a_is_rarer, a, b).astype(np.int64), np.where(a_is_rarer, b, a).astype(np.int64)
     order = np.argsort(marked, kind="stable")
     rarer, marked = rarer[order], marked[order]
-    offsets, feature_ids = np.array(offsets, np.int64), np.array(feature_ids)
-    _list_postings(offsets, feature_ids, wanted, starts[:-1].copy(), postings)
+    _list_postings(readonly(offsets), readonly(feature_ids), wanted, starts[:-1].copy(), postings)
     cost = np.cumsum(sizes[rarer] + 1)
     shares = np.linspace(0, cost[-1], threads * CHUNKS_PER_THREAD + 1)[1:-1]
     cuts = np.unique(np.concatenate([[0], np.searchsorted(cost, shares), [len(rarer)]]))
@@ -167,7 +169,7 @@ def count_given_pairs(
 def _list_postings(offsets, ids, wanted, cursor, postings):  # type: ignore[no-untyped-def]  # typed by numba
     """The tokens on which each wanted latent fires, in order, from ``cursor`` on."""
     for t in range(len(offsets) - 1):
-        for entry in range(offsets[t], offsets[t + 1]):
+        for entry in range(np.uint64(offsets[t]), np.uint64(offsets[t + 1])):
             latent = ids[entry]
             if wanted[latent]:
                 postings[cursor[latent]] = t

@@ -5,6 +5,7 @@ Imported by the Snakefile in every job, so nothing heavy is imported here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ from coactivation_manifolds.experiment.files import (
     listed_experiments,
     resolve,
 )
+from coactivation_manifolds.paths import EXPERIMENTS, WILDCARDS
 
 __all__ = [
     "CONFIG_FOLDER",
@@ -36,7 +38,7 @@ __all__ = [
 
 
 def load_experiment(name: str, folder: Path = CONFIG_FOLDER) -> Config:
-    """The full, checked configuration of an experiment.
+    """The full, checked configuration of an experiment, or of its shifted control (``demo/null/shift_s0``).
 
     Raises
     ------
@@ -47,12 +49,30 @@ def load_experiment(name: str, folder: Path = CONFIG_FOLDER) -> Config:
     """
     from coactivation_manifolds.experiment.validation import find_problems
 
-    path = experiment_file(name, folder)
+    source, seed = split_name(name)
+    path = experiment_file(source, folder)
     problems = find_problems(path, folder)
     if problems:
         others = f" (and {len(problems) - 1} more: coactivation-manifolds validate {path})" if len(problems) > 1 else ""
         raise ConfigError(f"{problems[0]}{others}")
-    return resolve(path, folder)
+    config = resolve(path, folder)
+    return config if seed is None else config | {"name": name, "shift_seed": seed}
+
+
+def split_name(name: str) -> tuple[str, int | None]:
+    """The experiment that a name stands for, and the seed of the shift where it is that of a shifted control."""
+    source, _, seed = name.partition("/null/shift_s")
+    return source, int(seed) if re.fullmatch(EXPERIMENTS["shifted"], name) else None
+
+
+def shifted_name(source: str, seed: int) -> str:
+    """The name of an experiment's shifted control."""
+    return f"{source}/null/shift_s{seed}"
+
+
+def is_shifted(config: Config) -> bool:
+    """Whether the activations are those of another experiment, shifted."""
+    return "shift_seed" in config
 
 
 def is_imported(config: Config) -> bool:
@@ -135,8 +155,11 @@ def has_decoder(config: Config) -> bool:
 
 
 def has_tokens(config: Config) -> bool:
-    """Whether the text of tokens may be known: a tokenizer is at hand, or an import brings a table of its tokens."""
-    return not is_imported(config) or config["activations"]["tokens"] is not None
+    """Whether the text of tokens may be known: a tokenizer is at hand, or an import brings a table of its tokens.
+
+    Not of shifted activations, which belong to no text.
+    """
+    return not is_shifted(config) and (not is_imported(config) or config["activations"]["tokens"] is not None)
 
 
 def sweep_names(config: Config) -> list[str]:
@@ -147,6 +170,18 @@ def sweep_names(config: Config) -> list[str]:
 def clustering_names(config: Config) -> list[str]:
     """The clusterings of the sweep and the headline one, which may stand outside it."""
     return list(dict.fromkeys([*sweep_names(config), config["clustering"]["headline"]]))
+
+
+def shifted_clusterings(config: Config) -> list[str]:
+    """The clusterings that are made of the shifted controls too: those of co-activation."""
+    specs = [parse_spec(name) for name in clustering_names(config)]
+    return [spec.name for spec in specs if spec.graph == "coactivation" and not spec.matched]
+
+
+def split_path(path: str) -> tuple[str, tuple[str, ...]] | None:
+    """The experiment of a path under ``results/`` and the parts behind its folder; None for other paths."""
+    found = re.fullmatch(f"results/({WILDCARDS['experiment']})/(.+)", path)
+    return (found[1], tuple(found[2].split("/"))) if found else None
 
 
 def check_clustering(name: str, config: Config) -> None:

@@ -13,6 +13,8 @@ from coactivation_manifolds.experiment.config import (
     has_tokens,
     is_imported,
     shard_names,
+    shifted_clusterings,
+    shifted_name,
 )
 
 STAGES = (
@@ -26,6 +28,7 @@ STAGES = (
     "clusters",
     "sweep",
     "geometry",
+    "null",
     "planted",
     "report",
 )
@@ -41,7 +44,7 @@ def expected_files(config: Config) -> dict[str, list[Path]]:
     files = [paths.fill(template, experiment=config["name"]) for template in templates]
     for template in per_shard(config):
         files += [paths.fill(template, experiment=config["name"], shard=shard) for shard in shard_names(config)]
-    files += clustering_files(config)
+    files += clustering_files(config) + control_files(config)
     for file in files:
         stage = "report" if file.name == "report.html" else file.parts[2]
         by_stage[stage].append(file)
@@ -88,6 +91,7 @@ def counts(config: Config) -> list[str]:
     found = [paths.CANDIDATES, paths.TOTALS, paths.EDGES, paths.SIMILARITY_TAIL_TABLE, paths.SIMILARITY_TAIL]
     found += [paths.SWEEP_SUMMARY, paths.SWEEP_ELBOW, paths.REPORT]
     found += [paths.COSINE_NEIGHBORS, paths.COSINE_EDGES] if has_decoder(config) else []
+    found += [paths.SHIFT_SUMMARY] if config["control"]["shift_seeds"] else []
     return found + ([paths.COSINE_SWEEP] if headline_is_compared(config) else [])
 
 
@@ -117,4 +121,25 @@ def clustering_files(config: Config) -> list[Path]:
     found = [paths.fill(paths.CLUSTERS, experiment=experiment, clustering=name) for name in names]
     for template in (paths.CLUSTERS_SUMMARY, paths.SCORES, paths.ATLAS_INDEX):
         found.append(paths.fill(template, experiment=experiment, clustering=headline))
+    return found
+
+
+def control_files(config: Config) -> list[Path]:
+    """What is made of each shifted control."""
+    found = []
+    own = [paths.CANDIDATES, paths.TOTALS, paths.EDGES, paths.SIMILARITY_TAIL_TABLE]
+    own += [paths.INDEX_OFFSETS, paths.INDEX_TOKEN_ROWS, paths.INDEX_VALUES, paths.INDEX_TOKENS]
+    own += [paths.DECODER, paths.SAE_JSON] if has_decoder(config) else []
+    shards = [paths.MANIFEST, paths.SHARD_COUNTS, paths.SHARD_MARGINALS, paths.SHARD_TOTALS, paths.SHARD_RECOUNT]
+    clusterings, headline = shifted_clusterings(config), config["clustering"]["headline"]
+    for seed in config["control"]["shift_seeds"]:
+        name = shifted_name(config["name"], seed)
+        found += [paths.fill(template, experiment=name) for template in own]
+        found += [
+            paths.fill(template, experiment=name, shard=shard) for template in shards for shard in shard_names(config)
+        ]
+        found += [paths.fill(paths.CLUSTERS, experiment=name, clustering=each) for each in clusterings]
+        if headline in clusterings:
+            scored = (paths.CLUSTERS_SUMMARY, paths.SCORES)
+            found += [paths.fill(template, experiment=name, clustering=headline) for template in scored]
     return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from coactivation_manifolds.errors import ConfigError, nearest
 from coactivation_manifolds.experiment.yaml_file import Lines, YamlFile, read_yaml
-from coactivation_manifolds.paths import WILDCARDS
+from coactivation_manifolds.paths import EXPERIMENTS as NAMES
 
 CONFIG_FOLDER = Path("config")
 SETTINGS_FILE = "config.yaml"
@@ -66,7 +66,7 @@ def experiment_file(name: str, folder: Path = CONFIG_FOLDER) -> Path:
         No such experiment; the message offers the nearest name.
 
     """
-    if not isinstance(name, str) or not re.fullmatch(WILDCARDS["experiment"], name):
+    if not isinstance(name, str) or not re.fullmatch(NAMES["own"], name):
         raise ConfigError(
             f'"{name}" is no name of an experiment: a letter or digit, then letters, digits, ".", "_" and "-"'
         )
@@ -122,7 +122,7 @@ def read_with_extends(path: Path, seen: tuple[Path, ...] = ()) -> YamlFile:
         return file
     parent = content.pop("extends")
     where = f"{path}, line {file.lines[('extends',)][1]}: extends"
-    if not isinstance(parent, str) or not re.fullmatch(WILDCARDS["experiment"], parent):
+    if not isinstance(parent, str) or not re.fullmatch(NAMES["own"], parent):
         raise ConfigError(f"{where}: must be the name of another experiment, found {parent!r}")
     parent_path = path.with_name(f"{parent}.yaml")
     if parent_path in (*seen, path):

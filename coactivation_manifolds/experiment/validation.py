@@ -21,7 +21,7 @@ from coactivation_manifolds.experiment.files import (
 )
 from coactivation_manifolds.experiment.schema_check import load_schema, schema_problems, settings_schema
 from coactivation_manifolds.experiment.yaml_file import Keys, read_yaml
-from coactivation_manifolds.paths import WILDCARDS
+from coactivation_manifolds.paths import EXPERIMENTS
 
 
 def find_problems(path: Path, folder: Path) -> list[str]:
@@ -44,7 +44,7 @@ def find_problems(path: Path, folder: Path) -> list[str]:
         schema = load_schema(folder)
     except ConfigError as error:
         return [*settings, str(error)]
-    if not re.fullmatch(WILDCARDS["experiment"], path.stem):
+    if not re.fullmatch(EXPERIMENTS["own"], path.stem):
         settings.append(f'{path}: "{path.stem}" is no name of an experiment: letters, digits, ".", "_" and "-" only')
     content = {key: value for key, value in resolved.config.items() if key != "name"}
     wrong = schema_problems(content, schema)

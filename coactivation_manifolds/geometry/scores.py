@@ -60,8 +60,11 @@ def score_clusters(
     """
     clusters = [record for record in read_clusters(summary_path) if in_size_bounds(record, settings)]
     decoder = read_decoder(decoder_path, n_latents=index.n_latents)
+    rows = []
     with one_blas_thread():
-        rows = [score_cluster(record, index=index, decoder=decoder, settings=settings) for record in clusters]
+        for record in clusters:
+            rows.append(score_cluster(record, index=index, decoder=decoder, settings=settings))
+            index.forget_pages()
     columns = {field.name: [row.get(field.name) for row in rows] for field in SCORES}
     write_table(conform(columns, SCORES), scores_path)
     few = sum(row["n_points"] < settings["min_points"] for row in rows)

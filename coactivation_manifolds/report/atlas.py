@@ -71,10 +71,12 @@ def draw_atlas(
     clusters = read_clusters(summary_path)
     decoder = read_decoder(decoder_path, n_latents=index.n_latents)
     names = TokenNames.read(vocab_path, latent_tokens_path)
-    rows = [
-        draw_one(record, clustering, index=index, decoder=decoder, names=names, settings=settings, folder=folder)
-        for record in clusters
-    ]
+    rows = []
+    for record in clusters:
+        rows.append(
+            draw_one(record, clustering, index=index, decoder=decoder, names=names, settings=settings, folder=folder)
+        )
+        index.forget_pages()
     drawn = [row for row in rows if row.reason is None]
     page = render(
         "atlas.html",

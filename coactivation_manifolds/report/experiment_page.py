@@ -22,6 +22,7 @@ from coactivation_manifolds.geometry.clusters import (
     why_not_drawn,
 )
 from coactivation_manifolds.provenance import versions
+from coactivation_manifolds.report.by_chance import compare_with_controls
 from coactivation_manifolds.report.cluster_rows import ClusterTableRow, member_tokens, plane_share
 from coactivation_manifolds.report.reproduce import command, config_text
 from coactivation_manifolds.report.templates import image_data, render
@@ -49,6 +50,7 @@ def write_report(
     atlas_folder: PathLike,
     latent_tokens_path: PathLike | None,
     vocab_path: PathLike | None,
+    shifts_path: PathLike | None,
     planted: Sequence[PathLike] | None,
     report_path: PathLike,
 ) -> None:
@@ -66,6 +68,8 @@ def write_report(
         Of the headline clustering.
     latent_tokens_path, vocab_path
         Where there are any.
+    shifts_path
+        ``shift_summary.parquet``, where there are shifted controls.
     planted
         The check of the planted truth and its figure; empty where nothing was planted.
     report_path
@@ -104,6 +108,7 @@ def write_report(
         elbow=image_data(elbow_path),
         tail=image_data(tail_path),
         comparison=compare_with_cosine(clusters),
+        by_chance=compare_with_controls(shifts_path, headline=headline),
         planted=read_planted(planted),
         command=command(config["name"]),
         versions=versions(),

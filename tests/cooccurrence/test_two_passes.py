@@ -75,7 +75,7 @@ def test_given_pairs_are_counted(fires: np.ndarray, seed: int, threads: int) -> 
     a, b = np.triu_indices(n_latents, 1)
     chosen = np.random.default_rng(seed).random(len(a)) < 0.5
     a, b = a[chosen].astype(np.uint32), b[chosen].astype(np.uint32)
-    counts = count_given_pairs(*csr(fires), a, b, n_latents=n_latents, threads=threads)
+    counts = count_given_pairs(*csr(fires), a, b, sizes=fires.sum(axis=0), threads=threads)
     joint = fires.T.astype(np.int64) @ fires.astype(np.int64)
     np.testing.assert_array_equal(counts, joint[a, b])
 

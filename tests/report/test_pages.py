@@ -217,13 +217,13 @@ def sweep_table(path, names):
     write_table(schemas.conform(columns, schemas.SWEEP_SUMMARY), path)
 
 
-def report(made, atlas, folder, *, imported=False, planted=None, settings=None, summary_path=None, experiment=None):
+def report(made, atlas, folder, *, imported=False, planted=None, settings=None, experiment=None, **paths):
     folder.mkdir(parents=True, exist_ok=True)
     figure, _ = new_figure(width=2, height=1)
     save_figure(figure, folder / "x.png")
     sweep_table(folder / "sweep.parquet", ["components_j0.10", "components_j0.20", "components_j0.30"])
     decided = SETTINGS | {"max_size": 20} | (settings or {})
-    summary = summary_path or made.summary_path
+    summary = paths.get("summary_path") or made.summary_path
     score_clusters(
         summary, index=made.index, decoder_path=None, settings=decided, scores_path=folder / "scores.parquet"
     )
@@ -253,6 +253,7 @@ def report(made, atlas, folder, *, imported=False, planted=None, settings=None, 
         atlas_folder=atlas,
         latent_tokens_path=made.latent_tokens_path,
         vocab_path=made.vocab_path,
+        shifts_path=paths.get("shifts_path"),
         planted=planted,
         report_path=folder / "report.html",
     )
@@ -327,3 +328,24 @@ def test_words_without_spaces_of_their_own_are_kept_apart():
     names = TokenNames(schemas.conform({"token_id": [0, 1, 2], "text": ["calm", "mild", "dry"]}, schemas.VOCAB))
     found = point_contexts(index, names, np.array([1]))
     assert [found.pieces[i] for i in (*found.before[0], found.here[0], *found.after[0])] == [" calm", " mild", " dry"]
+
+
+def test_report_sets_the_shifted_controls_beside_the_experiment(made, atlas, tmp_path):
+    rows = [
+        (None, 4_321, 4_000, "components_j0.20", 12, 60, 9, 8),
+        (None, 4_321, 4_000, "leiden_cpm_phi_j0.05_r0.050_s0", 15, 66, 7, None),
+        (0, 40, 3, "components_j0.20", 2, 4, 2, 1),
+        (0, 40, 3, "leiden_cpm_phi_j0.05_r0.050_s0", 1, 2, 2, None),
+        (1, 60, 1, "components_j0.20", 1, 2, 2, 0),
+        (1, 60, 1, "leiden_cpm_phi_j0.05_r0.050_s0", 0, 0, 0, None),
+    ]
+    columns = dict(zip(schemas.SHIFT_SUMMARY.names, map(list, zip(*rows, strict=True)), strict=True))
+    write_table(schemas.conform(columns, schemas.SHIFT_SUMMARY), tmp_path / "shifts.parquet")
+    page = report(made, atlas, tmp_path / "r", shifts_path=tmp_path / "shifts.parquet")
+    for words in (
+        "2 such controls",
+        "Edges: 4,321 in the experiment, 50 by chance",
+        "4,000, and 2 by chance",
+        "8, and 0",
+    ):
+        assert words in page.text, words

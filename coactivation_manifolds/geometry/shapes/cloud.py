@@ -1,0 +1,61 @@
+"""A cloud of points as all shapes see it: without its farthest points, in its own principal axes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from coactivation_manifolds.geometry.pca import Array, Axes, pca_restricted
+from coactivation_manifolds.schemas import N_COMPONENTS
+
+TRIM = 0.05
+"""Share of points left out: those farthest from the mean."""
+
+
+class Cloud(NamedTuple):
+    """What every shape is fitted to.
+
+    Attributes
+    ----------
+    scores
+        float64 [m, p]: the kept points, centred, in at most five principal axes of descending variance.
+    kept
+        int64 [m]: their numbers among all points, ascending.
+    axes
+        The principal axes; ``axes.project`` gives the scores of any point.
+
+    """
+
+    scores: Array
+    kept: npt.NDArray[np.int64]
+    axes: Axes
+
+
+def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
+    """Trim a cloud and turn it into its principal axes.
+
+    A few stray points turn the axes and stretch a hull; leaving out a fixed share, of the real cloud and of each null
+    draw alike, keeps the test fair.
+
+    Parameters
+    ----------
+    points
+        float [n, d].
+    trim
+        Share of points to leave out.
+
+    """
+    values = np.asarray(points, dtype=np.float64)
+    offset = values - values.mean(axis=0)
+    distance = np.einsum("nd,nd->n", offset, offset)
+    n_kept = len(values) - int(trim * len(values))
+    kept = np.sort(np.argpartition(distance, n_kept - 1)[:n_kept]) if n_kept < len(values) else np.arange(n_kept)
+    pca = pca_restricted(values[kept], n_components=N_COMPONENTS)
+    return Cloud(np.ascontiguousarray(pca.scores), kept.astype(np.int64), pca)
+
+
+def thin(scores: Array, most: int) -> Array:
+    """At most so many rows, in equal steps of their order: the points come in the order of the corpus, or at random."""
+    return np.ascontiguousarray(scores[:: max(1, -(-len(scores) // most))])

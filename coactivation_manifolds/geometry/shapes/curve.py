@@ -1,0 +1,199 @@
+"""Curve: an open one-dimensional thread, straight or bent, such as a line, an arc or a spiral."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from coactivation_manifolds.compiled import compiled
+from coactivation_manifolds.geometry.shapes.cloud import thin
+
+Array = npt.NDArray[np.float64]
+
+N_KNOTS = 12
+N_ROUNDS = 3
+N_FITTED = 250  # points that knots are fitted to
+LEAST_OPENING = 2.5
+MOST_CROWDED = 0.2
+LEAST_EXPLAINED = 0.9
+APART = 4  # segments between parts of the curve that are not next to each other
+MARGIN = 0.8  # of the first start's residual, that the second must stay under
+
+
+class Curve(NamedTuple):
+    """A fitted principal curve.
+
+    Attributes
+    ----------
+    statistic
+        Share of the variance that the curve explains, in [0, 1]; larger is more of a curve.
+    opening
+        Distance between the curve's ends over the mean distance of neighbouring knots: about 1 for a ring cut open.
+    crowding
+        Median of each point's distance from the curve over its distance from the parts of the curve that are not next
+        to its own: small for a thread, near 1 where the curve wanders through a filled cloud.
+    knots
+        float64 [12, p], in order along the curve.
+    position
+        float64 [m], of all points: distance along the curve from its first knot, over the curve's length.
+
+    """
+
+    statistic: float
+    opening: float
+    crowding: float
+    knots: Array
+    position: Array
+
+
+def curve_statistic(scores: Array) -> float:
+    """Share of the variance that an open curve through the cloud explains: 1 - sum d(x, curve)^2 / sum |x|^2.
+
+    A principal curve (Hastie and Stuetzle 1989, JASA 84) of 12 knots joined by straight lines: knots are means of the
+    points nearest them, smoothed with their neighbours; it is started from the order along the first component and from
+    the order round the centre of the first plane, and the better is kept. Fitted to, and measured on, at most 250
+    points in equal steps of the points' order.
+
+    Parameters
+    ----------
+    scores
+        float64 [m, p], centred, in principal axes (``make_cloud``).
+
+    """
+    return float(_fit(thin(scores, N_FITTED))[0]) if scores.shape[1] else 0.0
+
+
+def fit_curve(scores: Array) -> Curve:
+    """Fit an open curve; for the statistic see ``curve_statistic``."""
+    if not scores.shape[1]:
+        return Curve(0.0, 0.0, 1.0, np.zeros((N_KNOTS, 0)), np.zeros(len(scores)))
+    statistic, knots = _fit(thin(scores, N_FITTED))
+    steps = np.linalg.norm(np.diff(knots, axis=0), axis=1)
+    _, segment, share, crowding = _nearest(scores, knots)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    position = (along[segment] + share * steps[segment]) / along[-1]
+    opening = float(np.linalg.norm(knots[-1] - knots[0]) / steps.mean())
+    return Curve(float(statistic), opening, float(np.median(crowding)), knots, position)
+
+
+def is_open(curve: Curve) -> bool:
+    """Whether the curve's ends lie apart, as a ring's do not, and it is thin, as a filled triangle is not."""
+    thin = curve.crowding <= MOST_CROWDED and curve.statistic >= LEAST_EXPLAINED
+    return curve.opening >= LEAST_OPENING and thin
+
+
+def order_along(curve: Curve, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:
+    """Order of the latents along the curve, and their places in [0, 1]: means over points weighted by activation.
+
+    Parameters
+    ----------
+    curve
+        The fit.
+    activations
+        float [m, k], of the points that the curve was fitted to.
+
+    """
+    weights = np.asarray(activations, dtype=np.float64)
+    places = (curve.position @ weights) / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
+    return np.argsort(places, kind="stable").astype(np.int64), places
+
+
+@compiled
+def _fit(scores):  # type: ignore[no-untyped-def]  # typed by numba
+    """Share of variance and knots of the better of two starts."""
+    p = scores.shape[1]
+    total = (scores * scores).sum()
+    least, best_knots = np.inf, np.zeros((N_KNOTS, p))
+    if total <= 0:
+        return 0.0, best_knots
+    for start in range(min(2, p)):
+        key = scores[:, 0].copy() if start == 0 else _turned(scores)
+        knots = _bin_means(scores, key)
+        for _ in range(N_ROUNDS):
+            _, segment, share, _ = _nearest(scores, knots)
+            knots = _bin_means(scores, segment + share)
+        missed, _, _, _ = _nearest(scores, knots)
+        if start == 0 or missed < MARGIN * least:
+            least, best_knots = missed, knots
+    return max(0.0, 1 - least / total), best_knots
+
+
+@compiled
+def _turned(scores):  # type: ignore[no-untyped-def]  # typed by numba
+    """Angle in the first plane about the middle of its ranges, counted from the emptiest of 24 sectors."""
+    n, sectors = len(scores), 24
+    x = (scores[:, 0].min() + scores[:, 0].max()) / 2
+    y = (scores[:, 1].min() + scores[:, 1].max()) / 2
+    turn = np.empty(n)
+    counts = np.zeros(sectors)
+    for t in range(n):
+        turn[t] = (np.arctan2(scores[t, 1] - y, scores[t, 0] - x) / (2 * np.pi)) % 1.0
+        counts[min(sectors - 1, int(turn[t] * sectors))] += 1
+    least, where = np.inf, 0
+    for s in range(sectors):
+        run = counts[s - 1] + 2 * counts[s] + counts[(s + 1) % sectors]
+        if run < least:
+            least, where = run, s
+    cut = (where + 0.5) / sectors
+    for t in range(n):
+        turn[t] = (turn[t] - cut) % 1.0
+    return turn
+
+
+@compiled
+def _bin_means(scores, key):  # type: ignore[no-untyped-def]  # typed by numba
+    """Knots: means of equally many points in the order of the key, smoothed with their neighbours."""
+    n, p = scores.shape
+    order = np.argsort(key)
+    means = np.zeros((N_KNOTS, p))
+    for b in range(N_KNOTS):
+        first, last = b * n // N_KNOTS, (b + 1) * n // N_KNOTS
+        for place in range(first, last):
+            for c in range(p):
+                means[b, c] += scores[order[place], c] / (last - first)
+    knots = means.copy()
+    for b in range(1, N_KNOTS - 1):
+        for c in range(p):
+            knots[b, c] = means[b, c] / 2 + (means[b - 1, c] + means[b + 1, c]) / 4
+    return knots
+
+
+@compiled
+def _nearest(scores, knots):  # type: ignore[no-untyped-def]  # typed by numba
+    """Sum of squared distances from the curve; each point's nearest segment, place on it in [0, 1], and crowding.
+
+    The first and last segments go on beyond their ends, since knots are means and stop short of the cloud's ends.
+    """
+    n, p = scores.shape
+    last = len(knots) - 2
+    segment, share, crowding = np.empty(n, dtype=np.int64), np.empty(n), np.empty(n)
+    away = np.empty(last + 1)
+    step = knots[1:] - knots[:-1]
+    square = np.empty(last + 1)
+    for b in range(last + 1):
+        square[b] = max((step[b] * step[b]).sum(), 1e-300)
+    missed = 0.0
+    for t in range(n):
+        least = np.inf
+        for b in range(last + 1):
+            along = 0.0
+            for c in range(p):
+                along += (scores[t, c] - knots[b, c]) * step[b, c]
+            along /= square[b]
+            along = max(along, -1.0 if b == 0 else 0.0)
+            along = min(along, 2.0 if b == last else 1.0)
+            distance = 0.0
+            for c in range(p):
+                distance += (scores[t, c] - knots[b, c] - along * step[b, c]) ** 2
+            away[b] = distance
+            if distance < least:
+                least, segment[t], share[t] = distance, b, along
+        missed += least
+        other = np.inf
+        for b in range(last + 1):
+            if abs(b - segment[t]) >= APART:
+                other = min(other, away[b])
+        crowding[t] = np.sqrt(least / max(other, 1e-300))
+    return missed, segment, share, crowding

@@ -1,0 +1,99 @@
+"""The shapes that clusters are tested for. A new shape is one module and one entry here.
+
+An entry's ``statistic`` is what null draws are measured by, thousands of times, so it must be cheap; larger means more
+of the shape. ``fit`` gives the parameters, once, with the same number as its field ``statistic``. ``holds`` is what a
+cloud must be beside unusual: an arc has a hole that chance does not make, and is no circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circle_statistic, fit_circle, is_closed
+from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open
+from coactivation_manifolds.geometry.shapes.helix import LEAST_GAIN, fit_helix, helix_statistic, is_wound
+from coactivation_manifolds.geometry.shapes.simplex import LEAST_FILLED, fit_simplex, is_filled, simplex_statistic
+
+Array = npt.NDArray[np.float64]
+
+
+class Shape(NamedTuple):
+    """How a shape is measured.
+
+    Attributes
+    ----------
+    statistic
+        Scores [m, p] of a trimmed cloud to a number, larger for more of the shape, 0 where it cannot be measured.
+    fit
+        Scores to a named tuple with the field ``statistic`` and the shape's parameters.
+    holds
+        Whether a fit may be called by the shape's name.
+    least
+        Statistics below this are none of the shape and count as this in tests: that a cloud is a little less far from a
+        helix than its null is no find.
+
+    """
+
+    statistic: Callable[[Array], float]
+    fit: Callable[[Array], Any]
+    holds: Callable[[Any], bool]
+    least: float = 0.0
+
+
+SHAPES: Mapping[str, Shape] = {
+    "helix": Shape(helix_statistic, fit_helix, is_wound, LEAST_GAIN),
+    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
+    **{
+        f"simplex_{k}": Shape(
+            partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled, LEAST_FILLED[k]
+        )
+        for k in (6, 5, 4, 3)
+    },
+    "curve": Shape(curve_statistic, fit_curve, is_open),
+}
+"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane."""
+
+
+def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
+    """The statistic of every shape, at least its ``least``, float64 [s] in the registry's order.
+
+    Parameters
+    ----------
+    scores
+        float64 [m, p], centred, in principal axes (``cloud.make_cloud``).
+    shapes
+        Which shapes.
+
+    """
+    return np.array([max(shape.least, shape.statistic(scores)) for shape in shapes.values()])
+
+
+def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
+    """Name of the shape of smallest p that holds, the first of the registry among equals; None where none holds.
+
+    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have
+    the smallest p that there is for several shapes: a ring and a triangle are both nearer to a thread than their nulls
+    are. How far each is beyond its null does not tell them apart, what they look like does; so the registry stands in
+    the order of what asks most of a cloud.
+
+    Parameters
+    ----------
+    p
+        float64 [s] of the test, in the order of ``shapes``.
+    scores
+        What was measured.
+    shapes
+        Which shapes.
+
+    """
+    names = list(shapes)
+    for s in np.argsort(p, kind="stable"):
+        shape = shapes[names[s]]
+        if shape.holds(shape.fit(scores)):
+            return names[s]
+    return None

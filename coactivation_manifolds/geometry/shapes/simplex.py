@@ -1,0 +1,126 @@
+"""Simplex: a cloud that fills a triangle, a tetrahedron, or their kin with up to six vertices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from coactivation_manifolds.geometry.shapes.enclosing_simplex import (
+    enclose,
+    extreme_points,
+    hull_volume,
+    simplex_volume,
+)
+
+Array = npt.NDArray[np.float64]
+
+LEAST_FILLED = {3: 0.7, 4: 0.5, 5: 0.35, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
+LEAST_FLATNESS = 0.25
+LEAST_OCCUPIED = 0.75
+N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
+
+
+class Simplex(NamedTuple):
+    """A fitted simplex.
+
+    Attributes
+    ----------
+    statistic
+        Share of the enclosing simplex that the cloud's hull fills, in [0, 1]: 0.605 for a disc, 1 for a triangle.
+    flatness
+        Standard deviation along the last of the k - 1 components over that along the first.
+    occupied
+        Cells of the simplex with points in them, over those that as many points spread evenly would be in: an arc has
+        the hull of a triangle, and leaves its middle empty.
+    vertices
+        float64 [k, k - 1], in the first k - 1 principal components, in units of activation.
+    weights
+        float64 [m, k]: barycentric coordinates of all points; inside, all are between 0 and 1.
+
+    """
+
+    statistic: float
+    flatness: float
+    occupied: float
+    vertices: Array
+    weights: Array
+
+
+def simplex_statistic(scores: Array, n_vertices: int) -> float:
+    """Volume of the cloud's hull over that of the least simplex around it, in the first n_vertices - 1 components.
+
+    Both are of the extreme points in 32 (plane) or 40 directions of the components divided by their standard
+    deviations, which changes no ratio of volumes; the cloud comes trimmed (``make_cloud``).
+
+    Parameters
+    ----------
+    scores
+        float64 [m, p], centred, in principal axes. With fewer than n_vertices - 1 components it is 0.
+    n_vertices
+        3 to 6.
+
+    """
+    return _fit(scores, n_vertices)[0]
+
+
+def fit_simplex(scores: Array, n_vertices: int) -> Simplex:
+    """Fit a simplex; for the statistic see ``simplex_statistic``."""
+    statistic, vertices = _fit(scores, n_vertices)
+    d = n_vertices - 1
+    edges = vertices[1:] - vertices[0]
+    if statistic == 0:
+        return Simplex(0.0, 0.0, 0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
+    rest = np.linalg.solve(edges.T, (scores[:, :d] - vertices[0]).T).T
+    spread = scores[:, :d].std(axis=0)
+    weights = np.column_stack([1 - rest.sum(axis=1), rest])
+    return Simplex(statistic, float(spread[-1] / spread[0]), occupied_share(weights), vertices, weights)
+
+
+def is_filled(simplex: Simplex) -> bool:
+    """Whether hull and points fill enough of the simplex to be called one, and the last dimension is no mere noise."""
+    return (
+        simplex.statistic >= LEAST_FILLED[len(simplex.vertices)]
+        and simplex.flatness >= LEAST_FLATNESS
+        and simplex.occupied >= LEAST_OCCUPIED
+    )
+
+
+def occupied_share(weights: Array) -> float:
+    """Cells with points in them, over cells that as many points of a uniform sample are in; at most 1.
+
+    Cells are those of equal whole parts of the barycentric coordinates in steps of an edge's sixth to third.
+
+    Parameters
+    ----------
+    weights
+        float64 [m, k].
+
+    """
+    n, k = weights.shape
+    spread = np.random.default_rng(0).dirichlet(np.ones(k), n)
+    cells, fair = (
+        len(np.unique((points[(points >= 0).all(axis=1)] * N_STEPS[k]).astype(np.int64), axis=0))
+        for points in (weights, spread)
+    )
+    return min(1.0, cells / fair)
+
+
+def vertex_points(simplex: Simplex, n_points: int) -> npt.NDArray[np.int64]:
+    """Numbers of the points nearest each vertex, those of largest weight first, int64 [k, n_points]."""
+    order = np.argsort(-simplex.weights, axis=0, kind="stable")[:n_points]
+    return np.ascontiguousarray(order.T).astype(np.int64)
+
+
+def _fit(scores: Array, n_vertices: int) -> tuple[float, Array]:
+    d = n_vertices - 1
+    if scores.shape[1] < d or len(scores) <= d:
+        return 0.0, np.zeros((n_vertices, d))
+    scale = scores[:, :d].std(axis=0)
+    points = scores[:, :d] / scale
+    extremes = extreme_points(points)
+    vertices = enclose(points[np.unique(extremes)])
+    around = simplex_volume(vertices)
+    filled = hull_volume(points[extremes]) / around if around > 0 else 0.0
+    return float(np.clip(filled, 0.0, 1.0)), vertices * scale

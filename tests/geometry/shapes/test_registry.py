@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from analytic_clouds import disc, embed, helix, line, ring, simplex, wave
+
+from coactivation_manifolds.geometry.shapes.cloud import make_cloud
+from coactivation_manifolds.geometry.shapes.registry import SHAPES, call_shape
+
+PLANTED = {
+    "circle": ring,
+    "helix": helix,
+    "simplex_3": lambda rng, n: simplex(rng, n, 3, concentration=0.6),
+    "simplex_4": lambda rng, n: simplex(rng, n, 4, concentration=0.6),
+    "simplex_5": lambda rng, n: simplex(rng, n, 5, concentration=0.6),
+    "simplex_6": lambda rng, n: simplex(rng, n, 6, concentration=0.5),
+    "curve": wave,
+}
+OTHERS = {
+    "line": ("curve", line),
+    "arc 270": ("curve", lambda rng, n: ring(rng, n, degrees=270)),
+    "arc 180": ("curve", lambda rng, n: ring(rng, n, degrees=180)),
+    "disc": (None, disc),
+    "plane blob": (None, lambda rng, n: rng.normal(size=(n, 2))),
+    "blob": (None, lambda rng, n: rng.normal(size=(n, 5))),
+}
+ALL = {name: (name, make) for name, make in PLANTED.items()} | OTHERS
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("n", [300, 2_000])
+def test_of_equally_unusual_shapes_the_right_one_is_called(name, n):
+    expected, make = ALL[name]
+    rng = np.random.default_rng(n)
+    scores = make_cloud(embed(rng, make(rng, n), dimensions=10, noise=0.05)).scores
+    assert call_shape(np.full(len(SHAPES), 0.001), scores) == expected
+
+
+def test_smaller_p_goes_first():
+    rng = np.random.default_rng(0)
+    scores = make_cloud(embed(rng, simplex(rng, 1_000, 4, concentration=0.6), dimensions=10, noise=0.05)).scores
+    p = dict.fromkeys(SHAPES, 0.01) | {"simplex_3": 0.001}
+    assert call_shape(np.array([p[name] for name in SHAPES]), scores) == "simplex_3"
