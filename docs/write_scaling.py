@@ -13,7 +13,7 @@ from typing import NamedTuple
 from coactivation_manifolds.estimate.prediction import Estimate, Given, Machines, StageEstimate, critical_path, predict
 from coactivation_manifolds.estimate.rates import Rates, read_rates
 from coactivation_manifolds.estimate.text import bytes_text, duration, short
-from coactivation_manifolds.experiment.config import batches_per_part, load_experiment
+from coactivation_manifolds.experiment.config import batches_per_part, contexts_per_batch, load_experiment
 from coactivation_manifolds.experiment.expected_files import per_shard
 from coactivation_manifolds.experiment.files import Config, merge
 
@@ -74,7 +74,7 @@ def workload_text(workload: Workload, rates: Rates) -> str:
     estimates = {nodes: estimate_of(workload, rates, nodes) for nodes in NODES}
     first = estimates[NODES[0]]
     sizes, config = first.sizes, config_of(workload)
-    batch = config["harvest"]["batch_size"] * config["corpus"]["context_length"]
+    batch = contexts_per_batch(config) * config["corpus"]["context_length"]
     n_jobs = sum(found.stage.n_jobs for found in first.stages)
     parts = workload.n_tokens / (batch * batches_per_part(config))
     planning = rates.plan_seconds + rates.plan_seconds_a_job * n_jobs
@@ -174,7 +174,9 @@ end, and which stage that time waits for. Nothing is loaded or downloaded.
 A stage's cost is a sum over units of its work, each with a rate: entries N E[k], increments N E[k (k - 1)] / 2 (k
 latents on a token: the second moment counts, not the mean alone), pairs, edges, clusters. Stages whose rates were never
 measured are marked `~`. Pairs and clusters depend on the SAE: those that reach the floor by chance are computed from
-how unequal the latents' rates are, the others taken from the runs of the rates.
+how unequal the latents' rates are, the others taken from the runs of the rates. Candidates, of the pairs that shards
+keep those that can still reach the floor over the whole corpus, are the edges and a share of the rest. The shipped
+share is of 40 shards; with fewer shards it is larger.
 
 So the best estimate comes from a small run of your own: the same SAE, a few shards of the size that the large run will
 have, on the machine that it will run on.
@@ -189,36 +191,48 @@ The rates come from `provenance/`, Snakemake's tables in `logs/` and the sizes o
 machine gives rates of a shared machine, and the first run of a clone has compiled the counting kernel. How well a
 prediction agrees with a run is in [benchmarks](benchmarks.md): `python benchmarks/check_estimate.py`.
 
-Training of a small model (`demo`, `pydocs`) is not estimated, and clusters to draw are as many as in the runs of the
-rates: with other bounds on their size (`clustering.min_size`, `max_size`) there are others."""
+Training of a small model (`demo`, `pydocs`) is not estimated. Shifted controls (`control.shift_seeds`) are not in the
+estimate either: each seed repeats the index, the counting and some clusterings. Memory is that of a mean shard, and of
+clusters whose largest is to their mean as in the runs of the rates. Disk is what stays: while `build_index` runs, the
+postings beyond the 2e8 that it keeps in memory lie on the disk twice. Clusters to draw are as many as in the runs of
+the rates: with other bounds on their size (`clustering.min_size`, `max_size`) there are others."""
 
 ON_PAPER = """## Far larger, on paper
 
 The same computation far beyond the sizes at which the rates of the package
 (`coactivation_manifolds/estimate/rates.yaml`) were measured. Nothing here was run. It says what would become the
-bottleneck first."""
+bottleneck first. The measured rates are of one run on synthetic activations (65,536 latents, 10 million tokens, 40
+shards), with other jobs beside some of them. One run gives the sum for a job and not how it divides into units: that
+was assumed, but for `draw_atlas`, whose figures were told apart by when each was written."""
 
 ADVICE = """### What gives way first, and what to do
 
 Jobs that exist once do not gain from nodes: the tables say which of them the end waits for. What to do about each:
 
+- **Figures** (`draw_atlas`, `score_clusters`) take the clusters one after another, and their time follows the points of
+  all drawn clusters, their memory those of the largest, which may hold nearly all tokens. Draw fewer: smaller
+  `clustering.max_size`, a higher `geometry.min_active`, a clustering with a higher threshold; or ask for the figures
+  of single clusters, each of which is a job of its own (`plot_cluster_pca`). Jobs for parts of the atlas would divide
+  it.
 - **Pairs by chance**: where most latents fire only some dozen times in a shard, two that meet once or twice reach the
-  floor there, and every shard keeps other such pairs. Candidates then grow with latents and shards, and with them
-  `recount_shard` and `reduce_counts`, in time, memory and disk. Larger shards (up to 2^24 tokens at a million latents),
-  a higher `similarity.jaccard_floor`, or fewer latents (`min_firings` acts only in the reduce) end it: try the sizes
-  with `coactivation-manifolds estimate` first.
+  floor there, and every shard keeps other such pairs. Nearly all of them are left out of the candidates, as they can't
+  reach the floor over the whole corpus, so `recount_shard` stays small; but `merge_candidates` and `reduce_counts`
+  read every pair of every shard, in one job each, and the files of the shards fill the disk. Larger shards (up to 2^24
+  tokens at a million latents), a higher `similarity.jaccard_floor`, or fewer latents (`min_firings` acts only in the
+  reduce) end it: try the sizes with `coactivation-manifolds estimate` first.
 - **Cosine neighbours** (`find_cosine_neighbors`) compare every decoder row with every other: the square of the latents
   times d_model, in one job of two threads. It needs nothing of the counts but their number. Give the rule more
   threads, or a GPU's BLAS; cut by rows it would be as many jobs as wanted. The same job computes what is only a
   comparison: leave the decoder out (imports) where no comparison with cosine is wanted.
-- **The index** (`build_index`) holds 2e8 entries at once and reads all parts again for each such range: the time grows
-  with the square of the entries. On a node of much memory, raise `ENTRIES_IN_MEMORY` of
-  `activations/index_build.py`: 2e10 entries take 120 GB. Beyond that, each shard should sort its own entries, and one
-  job merge the sorted shards: one reading more in place of hundreds.
+- **The index** (`build_index`) reads the shards once, in one job of two threads, and its time is linear in the entries.
+  It keeps 2e8 postings in memory; those beyond go to temporary files beside the index, which are merged in the end. A
+  node of much memory saves that detour with a larger `ENTRIES_IN_MEMORY` of `activations/index_build.py`: 2e10 postings
+  take 120 GB. It does not wait for the counting, nor the counting for it.
 - **Tokens of latents, summaries of activations** (`rank_latent_tokens`, `summarize_activations`) read every entry in
   one job, and the first holds a row for each token. Both are sums over shards, and could be a job a shard.
-- **The reduce** is one merge of sorted files by ranges of latents: its time follows the rows that shards keep, its
-  memory the range, not the shards.
+- **The merge and the reduce** (`merge_candidates`, `reduce_counts`) go through sorted files by ranges of latents: their
+  time follows the rows that shards keep, their memory a range of rows and, in the merge, 4 bytes for each latent of
+  each shard: 8 GB for a million latents and 2,000 shards.
 - **Shards at a million latents**: ids take four bytes, a job's memory follows the entries of a shard, and one shard
   holds at most 2^24 tokens. Shards of 500,000 tokens stay within a few gigabytes.
 - **Files**: parts hold about 8,000 tokens, so that a killed harvest loses little. For 1e9 tokens raise

@@ -12,7 +12,7 @@ from coactivation_manifolds.estimate.fit import fit_costs
 from coactivation_manifolds.estimate.measured import MeasuredRun
 from coactivation_manifolds.estimate.rates import MEASURES, Rates, StageRates
 from coactivation_manifolds.estimate.schedule import elapsed_seconds
-from coactivation_manifolds.estimate.sizes import Activity
+from coactivation_manifolds.estimate.sizes import Activity, modelled_union
 from coactivation_manifolds.estimate.stages import Stage, stages_of
 
 CLUMPINGS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.4, 3.2)
@@ -66,16 +66,20 @@ def activity_of(runs: Sequence[MeasuredRun], earlier: Activity) -> Activity:
     mean_square = sum(k * k * count for k, count in largest.tokens_by_k.items()) / max(1, tokens)
     variance = max(0.0, mean_square - sizes.mean_l0**2)
     clumping, fitted = fit_pairs(runs, earlier)
-    unkept = [run.sizes for run in runs if run.sizes.candidates > run.sizes.shard_pairs]
-    shares = [run.recounted / (run.candidates - run.shard_pairs) for run in unkept]
+    lasting, factor = fitted.get("lasting", 0.0), fitted.get("chance", 0.0)
+    shares = [candidate_share(run, lasting, factor * chance_in_shard(run, clumping)) for run in runs]
+    of_union = [share for share in shares if share is not None]
+    several = [run.sizes for run in runs if run.sizes.n_shards > 1 and run.sizes.candidates > 0]
+    recounted = [run.recounted / run.candidates for run in several]
     return Activity(
         mean_l0=sizes.mean_l0,
         l0_spread=float(np.sqrt(variance)) / sizes.mean_l0 if sizes.mean_l0 else 0.0,
         profile=largest.profile,
         clumping=clumping,
-        lasting_pairs=fitted.get("lasting", 0.0),
-        chance_factor=fitted.get("chance", 0.0),
-        recounted_share=float(np.mean(shares)) if shares else earlier.recounted_share,
+        lasting_pairs=lasting,
+        chance_factor=factor,
+        candidate_share=float(np.mean(of_union)) if of_union else earlier.candidate_share,
+        recounted_share=float(np.mean(recounted)) if recounted else earlier.recounted_share,
         clusters=sizes.clusters / sizes.n_latents,
         drawn=sizes.drawn / sizes.n_latents,
         points=sizes.points / max(1, sizes.n_tokens),
@@ -97,27 +101,50 @@ def fit_pairs(runs: Sequence[MeasuredRun], earlier: Activity) -> tuple[float, di
 
 
 def pair_observations(run: MeasuredRun, clumping: float) -> list[tuple[dict[str, float], float]]:
-    """Pairs of a shard, of the union of the shards, and edges, as lasting pairs and expected chance pairs."""
-    sizes, similarity = run.sizes, run.config["similarity"]
+    """Pairs of a shard, and edges, as lasting pairs and expected chance pairs."""
+    sizes, latents = run.sizes, float(run.sizes.n_latents)
+    in_all = chance_pairs(run, clumping, sizes.n_tokens, int(run.config["similarity"]["min_count"]))
+    return [
+        ({"lasting": latents, "chance": chance_in_shard(run, clumping)}, sizes.shard_pairs),
+        ({"lasting": latents, "chance": in_all}, sizes.edges),
+    ]
 
-    def chance(n_tokens: float, min_count: int) -> float:
-        return expected_chance_pairs(
-            run.profile,
-            n_latents=sizes.n_latents,
-            n_tokens=n_tokens,
-            mean_l0=sizes.mean_l0,
-            pairs_a_token=sizes.pairs_a_token,
-            floor=similarity["jaccard_floor"],
-            min_count=min_count,
-            clumping=clumping,
-        )
 
-    latents, in_shard = float(sizes.n_latents), chance(sizes.n_tokens / sizes.n_shards, 1)
-    in_all = chance(sizes.n_tokens, int(similarity["min_count"]))
-    observations = [({"lasting": latents, "chance": in_shard}, sizes.shard_pairs)]
-    if sizes.n_shards > 1:
-        observations.append(({"lasting": latents, "chance": in_shard * sizes.n_shards}, sizes.candidates))
-    return [*observations, ({"lasting": latents, "chance": in_all}, sizes.edges)]
+def candidate_share(run: MeasuredRun, lasting: float, chance: float) -> float | None:
+    """Candidates over the modelled union of the shards, both without edges; None of one shard, which tells nothing.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    lasting, chance
+        Lasting pairs for each latent; chance pairs in one shard.
+
+    """
+    sizes = run.sizes
+    union = modelled_union(lasting * sizes.n_latents, chance, n_shards=sizes.n_shards, n_latents=sizes.n_latents)
+    if sizes.n_shards == 1 or union <= sizes.edges:
+        return None
+    return min(1.0, max(0.0, (sizes.candidates - sizes.edges) / (union - sizes.edges)))
+
+
+def chance_in_shard(run: MeasuredRun, clumping: float) -> float:
+    """Pairs that are expected to reach the floor by chance in one shard."""
+    return chance_pairs(run, clumping, run.sizes.n_tokens / run.sizes.n_shards, 1)
+
+
+def chance_pairs(run: MeasuredRun, clumping: float, n_tokens: float, min_count: int) -> float:
+    """Pairs that are expected to reach the floor by chance in some of the run's tokens."""
+    return expected_chance_pairs(
+        run.profile,
+        n_latents=run.sizes.n_latents,
+        n_tokens=n_tokens,
+        mean_l0=run.sizes.mean_l0,
+        pairs_a_token=run.sizes.pairs_a_token,
+        floor=run.config["similarity"]["jaccard_floor"],
+        min_count=min_count,
+        clumping=clumping,
+    )
 
 
 def seconds_a_job(runs: Sequence[MeasuredRun], earlier: float) -> float:

@@ -102,7 +102,9 @@ def read_run(folder: Path, config: Config, rates: Rates) -> MeasuredRun:
 def _read_run(folder: Path, config: Config, rates: Rates) -> MeasuredRun:
     totals = read_json(below(folder, paths.TOTALS))
     tokens_by_k = {int(k): int(tokens) for k, tokens in totals["k_t"]}
-    counts = read_table(below(folder, paths.FEATURE_COUNTS), columns=["count"])["count"].to_numpy()
+    firings = np.zeros(int(totals["n_latents"]), np.int64)
+    for shard in shard_names(config):
+        firings += read_array(below(folder, paths.SHARD_MARGINALS, shard=shard))
     records = {path.stem: read_json(path) for path in sorted((folder / "provenance").glob("*.json"))}
     if not records:
         raise ResultsError("it has no provenance/")
@@ -116,7 +118,7 @@ def _read_run(folder: Path, config: Config, rates: Rates) -> MeasuredRun:
         config=config,
         sizes=sizes_of_run(folder, config, totals, tokens_by_k, rates),
         tokens_by_k=tokens_by_k,
-        profile=firing_profile(counts),
+        profile=firing_profile(firings),
         seconds=seconds,
         memory=memory,
         disk=disk_of_stages(folder, config),

@@ -167,12 +167,14 @@ HEADER = """\
 #
 # workflow: seconds that Snakemake takes to start, to plan each job, and between the end of a job and the next.
 # activity: how latents fire: latents a token, standard deviation over mean of their number, clumping of chance pairs,
-#   for each latent the pairs that reach the floor at any size, chance pairs over the expected ones, rows of pass 2 for
-#   each candidate, clusters for each latent, points of a cluster for each token; profile: [rate over the mean rate,
-#   share of the latents].
+#   for each latent the pairs that reach the floor at any size, chance pairs over the expected ones, candidates over the
+#   pairs that shards keep (edges left out of both), rows of pass 2 in a shard for each candidate, clusters for each
+#   latent, points of a cluster for each token; profile: [rate over the mean rate, share of the latents].
 # stages: seconds and memory (bytes, resident) of one job, disk (bytes) of all jobs, for each unit of work. `start` is
 #   once a job: interpreter and imports. entry: one latent that fires on one token. increment: two that do. row: a pair
-#   in a file of one shard. candidate: a pair that any shard kept. point: a token of a drawn cluster.
+#   in a file of one shard. candidate: a pair that a shard kept and that can reach the floor over the whole corpus.
+#   entry spilled: a posting of the index beyond those kept in memory. point: a token of a drawn cluster; point of a
+#   cluster: those of a mean one, which memory follows as the largest does.
 #   teraflop of a harvest: 1e12 / (tokens a second x flops a token); --json prints flops.
 #   measured: on what; "assumed ..." where it was not.
 # models: parameters of the embedding and of each layer, width, layers. saes: latents, by release of sae-lens.

@@ -22,7 +22,8 @@ class Sizes:
     d_model
         Columns of the decoder; 0 where it is not known.
     shard_pairs, candidates, recounted
-        Pairs that one shard keeps in pass 1, their union over shards, and rows that pass 2 adds in one shard.
+        Pairs that one shard keeps in pass 1, those of their union over shards that can reach the floor over the whole
+        corpus, and rows that pass 2 adds in one shard.
     edges
         Rows of edges.parquet.
     clusters, drawn, points
@@ -75,8 +76,10 @@ class Activity:
         Pairs for each latent that reach the floor at any number of tokens.
     chance_factor
         Pairs that reached it by chance, over ``expected_chance_pairs``.
+    candidate_share
+        Candidates that are no edges, over the pairs of the modelled union of all shards that are no edges.
     recounted_share
-        Rows that pass 2 adds in a shard for each candidate that the shard did not keep.
+        Rows that pass 2 adds in a shard for each candidate.
     clusters, drawn
         Clusters of the headline clustering for each latent, and those of them drawn.
     points
@@ -90,6 +93,7 @@ class Activity:
     clumping: float = 0.0
     lasting_pairs: float = 0.0
     chance_factor: float = 1.0
+    candidate_share: float = 1.0
     recounted_share: float = 0.0
     clusters: float = 0.0
     drawn: float = 0.0
@@ -105,6 +109,11 @@ def pairs_a_token_of_histogram(tokens_by_k: Mapping[int, int]) -> float:
     """E[k (k - 1)] / 2 from the number of tokens with k latents."""
     tokens = sum(tokens_by_k.values())
     return sum(k * (k - 1) / 2 * count for k, count in tokens_by_k.items()) / tokens if tokens else 0.0
+
+
+def modelled_union(lasting: float, chance: float, *, n_shards: int, n_latents: int) -> float:
+    """Pairs that at least one shard keeps: lasting ones once, chance ones of each shard, and never more than exist."""
+    return min(lasting + n_shards * chance, n_latents * (n_latents - 1) / 2)
 
 
 def expected_sizes(
@@ -123,7 +132,8 @@ def expected_sizes(
     """Sizes of a run that was not made yet.
 
     Pairs are ``lasting_pairs`` for each latent, in every shard the same, and chance pairs, in every shard others: so a
-    union over shards grows by the chance pairs of each.
+    union over shards grows by the chance pairs of each. Of that union the edges are candidates, and a share of the
+    rest; the more shards, the smaller that share, since each of them bounds what a pair can still have there.
     """
     on_token = pairs_a_token(mean_l0, activity.l0_spread)
     chance = [
@@ -142,8 +152,11 @@ def expected_sizes(
     ]
     possible = n_latents * (n_latents - 1) / 2
     lasting = min(activity.lasting_pairs * n_latents, possible)
-    candidates = min(lasting + n_shards * chance[0], possible)
     shard_pairs = min(lasting + chance[0], possible)
+    union = modelled_union(lasting, chance[0], n_shards=n_shards, n_latents=n_latents)
+    edges = min(lasting + chance[1], union)
+    # what a single shard keeps is exact over the whole corpus, so all of it is written and nothing recounted
+    candidates = union if n_shards == 1 else edges + activity.candidate_share * (union - edges)
     return Sizes(
         n_tokens=n_tokens,
         n_latents=n_latents,
@@ -153,8 +166,8 @@ def expected_sizes(
         d_model=d_model,
         shard_pairs=shard_pairs,
         candidates=candidates,
-        recounted=activity.recounted_share * (candidates - shard_pairs),
-        edges=min(lasting + chance[1], candidates),
+        recounted=activity.recounted_share * candidates if n_shards > 1 else 0.0,
+        edges=edges,
         clusters=activity.clusters * n_latents,
         drawn=activity.drawn * n_latents,
         points=activity.points * n_tokens,

@@ -17,7 +17,9 @@ from coactivation_manifolds.experiment.files import Config
 
 START = "start"
 INDEX_ENTRIES = 200_000_000
-"""Entries that the index holds at once: each further such range reads all parts again."""
+"""Postings that build_index keeps in memory: those beyond go to disk and come back once, in a merge."""
+ROWS_PER_RANGE = 8_388_608
+"""Rows of all shards that merge_candidates and reduce_counts hold at once."""
 SUM_TOKENS = 8_192
 """Tokens whose activations summarize_activations adds up at once, into arrays over all latents."""
 
@@ -90,11 +92,23 @@ def stages_of(config: Config, sizes: Sizes) -> list[Stage]:
 
 
 def _one_job(
-    name: str, work: Units, *needs: str, files: Units | None = None, rule: str | None = None, n_jobs: int = 1
+    name: str,
+    work: Units,
+    *needs: str,
+    files: Units | None = None,
+    rule: str | None = None,
+    n_jobs: int = 1,
+    threads: int = 1,
 ) -> Stage:
-    """A stage whose jobs wait for whole stages and take one core."""
+    """A stage whose jobs wait for whole stages."""
     return Stage(
-        name=name, rule=rule or name, n_jobs=n_jobs, job={START: 1.0, **work}, files=files or {}, needs=tuple(needs)
+        name=name,
+        rule=rule or name,
+        n_jobs=n_jobs,
+        job={START: 1.0, **work},
+        files=files or {},
+        needs=tuple(needs),
+        threads=threads,
     )
 
 
@@ -162,22 +176,22 @@ def _counting(sizes: Sizes, shards: str) -> list[Stage]:
         "increment": sizes.increments / n,
         "row": sizes.shard_pairs,
     }
-    recount = {"entry": entries, "candidate": sizes.candidates}
+    merge = {"row": rows, "row held": min(rows, ROWS_PER_RANGE), "latent and shard": float(n * sizes.n_latents)}
+    recount = {"entry": entries, "candidate": sizes.candidates, "row": sizes.recounted}
     return [
         _job_a_shard(
             "count_shard", count, shards, n_jobs=n, files={"row": rows, "latent and shard": n * sizes.n_latents}
         ),
-        _one_job("merge_candidates", {"row": rows}, "count_shard", files={"candidate": sizes.candidates}),
+        _one_job("merge_candidates", merge, "count_shard", files={"candidate": sizes.candidates}),
         _job_a_shard("recount_shard", recount, "merge_candidates", n_jobs=n, files={"row": n * sizes.recounted}),
     ]
 
 
 def _index(sizes: Sizes, shards: str, *, decoder: bool, tokens: bool) -> list[Stage]:
     latents, entries = float(sizes.n_latents), sizes.entries
-    passes = max(1, ceil(entries / INDEX_ENTRIES))
     build = {
         "entry": entries,
-        "entry read again": entries * (passes - 1),
+        "entry spilled": max(0.0, entries - INDEX_ENTRIES),
         "entry held": min(entries, INDEX_ENTRIES),
         "latent": latents,
     }
@@ -188,7 +202,13 @@ def _index(sizes: Sizes, shards: str, *, decoder: bool, tokens: bool) -> list[St
     needs = (shards, "describe_sae") if decoder else (shards,)
     stages += [
         _one_job("summarize_activations", summed, *needs, files=of_latents),
-        _one_job("build_index", build, shards, files={"entry": entries, "token": sizes.n_tokens, **of_latents}),
+        _one_job(
+            "build_index",
+            build,
+            shards,
+            files={"entry": entries, "token": sizes.n_tokens, **of_latents},
+            threads=2,
+        ),
     ]
     ranked = {"entry": entries, "token": sizes.n_tokens, **of_latents}
     return [*stages, _one_job("rank_latent_tokens", ranked, "build_index", files=of_latents)] if tokens else stages
@@ -196,8 +216,10 @@ def _index(sizes: Sizes, shards: str, *, decoder: bool, tokens: bool) -> list[St
 
 def _similarity(sizes: Sizes, *, decoder: bool) -> list[Stage]:
     n, latents = sizes.n_shards, float(sizes.n_latents)
+    rows = n * (sizes.shard_pairs + sizes.recounted)
     reduce = {
-        "row": n * (sizes.shard_pairs + sizes.recounted),
+        "row": rows,
+        "row held": min(rows, ROWS_PER_RANGE),
         "edge": sizes.edges,
         "latent and shard": n * latents,
     }
@@ -207,9 +229,13 @@ def _similarity(sizes: Sizes, *, decoder: bool) -> list[Stage]:
         _one_job("plot_similarity_tail", {}, "reduce_counts"),
     ]
     if decoder:
-        near = {"pair of latents": latents**2, "teraflop": 2 * latents**2 * sizes.d_model / 1e12}
+        near = {
+            "pair of latents": latents**2,
+            "teraflop": 2 * latents**2 * sizes.d_model / 1e12,
+            "decoder byte": latents * sizes.d_model * 4,
+        }
         files = {"latent": latents, "edge": sizes.edges}
-        stages.append(_one_job("find_cosine_neighbors", near, "reduce_counts", files=files))
+        stages.append(_one_job("find_cosine_neighbors", near, "reduce_counts", files=files, threads=2))
     return stages
 
 
@@ -228,7 +254,8 @@ def _clustering(sizes: Sizes, made: Counter[str], *, n_swept: int, decoder: bool
     ]
     compared = ["sweep_cosine"] if decoder else []
     stages += [_one_job(name, edges, "find_cosine_neighbors") for name in compared]
-    summary = edges | {"cluster": sizes.clusters, "point": sizes.drawn * sizes.points}
+    points = {"point": sizes.drawn * sizes.points, "point of a cluster": sizes.points}
+    summary = edges | points | {"cluster": sizes.clusters}
     return [
         *stages,
         _one_job("summarize_clusters", summary, "build_index", *made, *compared),
@@ -239,7 +266,7 @@ def _clustering(sizes: Sizes, made: Counter[str], *, n_swept: int, decoder: bool
 
 def _geometry(sizes: Sizes, *, tokens: bool) -> list[Stage]:
     drawn = {"cluster drawn": sizes.drawn}
-    shapes = drawn | {"point": sizes.drawn * sizes.points}
+    shapes = drawn | {"point": sizes.drawn * sizes.points, "point of a cluster": sizes.points}
     named = ["rank_latent_tokens"] if tokens else []
     before = ("summarize_activations", "plot_similarity_tail", "plot_sweep", "score_clusters", "draw_atlas")
     return [

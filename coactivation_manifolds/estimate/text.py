@@ -72,10 +72,10 @@ def advice(estimate: Estimate) -> list[str]:
     if slow.seconds > LONG_JOB:
         found.append(f"one job of {slow.stage.name} takes {duration(slow.seconds)}: make shards smaller")
     sizes = estimate.sizes
-    if sizes.n_shards > 1 and sizes.candidates > 2 * sizes.edges + sizes.n_latents:
+    if sizes.n_shards > 1 and sizes.shard_pairs > 2 * sizes.edges + sizes.n_latents:
         found.append(
-            f"{short(sizes.candidates)} candidates for {short(sizes.edges)} edges: many reach the floor by chance "
-            "in one shard; larger shards keep fewer"
+            f"{short(sizes.shard_pairs)} pairs kept in a shard for {short(sizes.edges)} edges: many reach the floor "
+            "there by chance; larger shards keep fewer"
         )
     return found
 

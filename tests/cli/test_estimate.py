@@ -9,9 +9,10 @@ from workflow_clone import ROOT
 from coactivation_manifolds.activations.index_build import ENTRIES_IN_MEMORY
 from coactivation_manifolds.activations.summary import ROWS_SUMMED_EXACTLY
 from coactivation_manifolds.cli import main
+from coactivation_manifolds.cooccurrence import pair_files
 from coactivation_manifolds.estimate.prediction import Given, Machines, predict
 from coactivation_manifolds.estimate.rates import read_rates, write_rates
-from coactivation_manifolds.estimate.stages import INDEX_ENTRIES, SUM_TOKENS
+from coactivation_manifolds.estimate.stages import INDEX_ENTRIES, ROWS_PER_RANGE, SUM_TOKENS
 from coactivation_manifolds.experiment.config import experiment_names, load_experiment
 
 NAMES = sorted(path.stem for path in (ROOT / "config/experiments").glob("*.yaml"))
@@ -102,4 +103,28 @@ def test_shipped_rates_are_as_written_by_the_command(tmp_path):
 def test_bounds_of_the_jobs_are_theirs():
     assert INDEX_ENTRIES == ENTRIES_IN_MEMORY
     assert SUM_TOKENS == ROWS_SUMMED_EXACTLY
+    assert ROWS_PER_RANGE == pair_files.ROWS_PER_RANGE
     assert set(NAMES) == set(experiment_names())
+
+
+def test_the_index_spills_what_memory_does_not_hold():
+    config, rates = load_experiment("gemma-2-2b_layer12_65k"), read_rates()
+
+    def build_index(n_tokens):
+        found = predict(config, rates, machines=Machines(cores=2), given=Given(n_tokens=n_tokens, mean_l0=100))
+        return next(stage for stage in found.stages if stage.stage.name == "build_index")
+
+    small, large, larger = (build_index(n_tokens) for n_tokens in (1e6, 1e8, 2e8))
+    assert (small.stage.job["entry spilled"], large.stage.job["entry spilled"]) == (0, 1e10 - INDEX_ENTRIES)
+    assert larger.seconds < 2.1 * large.seconds
+    assert larger.memory == large.memory
+    assert small.stage.threads == 2
+
+
+def test_memory_of_pairs_follows_shards_and_candidates():
+    config, rates = load_experiment("gemma-2-2b_layer12_65k"), read_rates()
+    found = predict(config, rates, machines=Machines(cores=2), given=Given(n_tokens=1e8, mean_l0=100))
+    stages = {stage.stage.name: stage for stage in found.stages}
+    assert stages["merge_candidates"].memory > 4 * found.sizes.n_latents * found.sizes.n_shards
+    assert stages["recount_shard"].memory > 8 * found.sizes.candidates
+    assert stages["find_cosine_neighbors"].stage.threads == 2

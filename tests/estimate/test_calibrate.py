@@ -88,9 +88,21 @@ def test_pairs_and_activity_are_found_again(config):
     activity = calibrate(runs, read_rates()).activity
     assert activity.lasting_pairs == pytest.approx(2.0, rel=0.1)
     assert activity.chance_factor == pytest.approx(true.activity.chance_factor, rel=0.2)
+    assert activity.candidate_share == pytest.approx(true.activity.candidate_share, rel=0.2)
+    assert activity.recounted_share == pytest.approx(true.activity.recounted_share)
     assert activity.mean_l0 == 72
     assert activity.l0_spread == pytest.approx(22 / 72)
     assert activity.profile == PROFILE
+
+
+def test_candidates_never_give_a_share_below_none(config):
+    true = other_machine(read_rates(), 0)
+    runs = [run_of(config, true, n_tokens, 0) for n_tokens in (250_000, 1_000_000)]
+    pruned = [replace(run, sizes=replace(run.sizes, candidates=run.sizes.edges, recounted=0.0)) for run in runs]
+    activity = calibrate(pruned, read_rates()).activity
+    assert (activity.candidate_share, activity.recounted_share) == (0, 0)
+    assert activity.lasting_pairs == calibrate(runs, read_rates()).activity.lasting_pairs
+    assert calibrate(runs[:1], read_rates()).activity.candidate_share == read_rates().activity.candidate_share
 
 
 def test_the_critical_path_adds_up_to_the_whole(config):

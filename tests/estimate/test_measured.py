@@ -9,8 +9,8 @@ from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.estimate.measured import MIB, read_run
 from coactivation_manifolds.estimate.rates import read_rates
 from coactivation_manifolds.experiment.config import load_experiment
-from coactivation_manifolds.schemas import CANDIDATES, FEATURE_COUNTS, PAIR_COUNTS, SCORES, conform
-from coactivation_manifolds.storage import write_json, write_table
+from coactivation_manifolds.schemas import CANDIDATES, PAIR_COUNTS, SCORES, conform
+from coactivation_manifolds.storage import write_array, write_json, write_table
 
 EXPERIMENT = """\
 activations: {format: parquet, path: data, n_latents: 6, shards: 2}
@@ -49,9 +49,9 @@ def finished(tmp_path, monkeypatch):
         return tmp_path / paths.fill(template, experiment="mine", **wildcards)
 
     write_json({"n_tokens": 100, "n_latents": 6, "n_entries": 320, "k_t": [[2, 60], [5, 40]]}, place(paths.TOTALS))
-    write_table(table(FEATURE_COUNTS, 6, count=[100, 100, 60, 30, 30, 0]), place(paths.FEATURE_COUNTS))
     for shard, (kept, added) in enumerate(((10, 1), (20, 3))):
         write_table(table(PAIR_COUNTS, kept), place(paths.SHARD_COUNTS, shard=shard))
+        write_array(np.array([50, 50, 30, 15, 15, 0], np.uint32), place(paths.SHARD_MARGINALS, shard=shard))
         write_table(table(PAIR_COUNTS, added), place(paths.SHARD_RECOUNT, shard=shard))
     write_table(table(CANDIDATES, 25), place(paths.CANDIDATES))
     write_table(table(PAIR_COUNTS, 8), place(paths.EDGES))

@@ -1,5 +1,7 @@
 """Formulas of the estimate against brute force on small matrices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,6 +82,7 @@ def test_chance_pairs_add_up_over_shards_and_lasting_ones_do_not():
     activity = Activity(
         mean_l0=20, l0_spread=0.3, profile=[[0.2, 0.9], [8.2, 0.1]], lasting_pairs=2.0, recounted_share=0.5
     )
+    assert activity.candidate_share == 1
     one, ten = (
         expected_sizes(activity, n_tokens=20_000 * n, n_latents=5_000, n_shards=n, mean_l0=20, floor=0.02, min_count=10)
         for n in (1, 10)
@@ -87,9 +90,21 @@ def test_chance_pairs_add_up_over_shards_and_lasting_ones_do_not():
     assert ten.shard_pairs == pytest.approx(one.shard_pairs)
     assert one.candidates == pytest.approx(one.shard_pairs)
     assert ten.candidates - 10_000 == pytest.approx(10 * (one.candidates - 10_000))
-    assert ten.recounted == pytest.approx((ten.candidates - ten.shard_pairs) / 2)
+    assert one.recounted == 0
+    assert ten.recounted == pytest.approx(ten.candidates / 2)
     assert ten.increments == pytest.approx(10 * one.increments)
     assert ten.entries == 200_000 * 20
+
+
+def test_candidates_are_edges_and_a_share_of_the_other_pairs():
+    known = {"n_tokens": 200_000, "n_latents": 5_000, "n_shards": 10, "mean_l0": 20, "floor": 0.02, "min_count": 10}
+    activity = Activity(mean_l0=20, l0_spread=0.3, profile=[[0.2, 0.9], [8.2, 0.1]], lasting_pairs=2.0)
+    union, tenth, edges = (
+        expected_sizes(replace(activity, candidate_share=share), **known) for share in (1.0, 0.1, 0.0)
+    )
+    assert union.edges == tenth.edges == edges.edges == edges.candidates
+    assert tenth.candidates - tenth.edges == pytest.approx((union.candidates - union.edges) / 10)
+    assert tenth.shard_pairs == union.shard_pairs
 
 
 def test_costs_are_found_where_jobs_tell_them():
