@@ -37,9 +37,10 @@ def main() -> int:
         results = recorded(name)
         if results:
             machines[machine_text(results["machine"])] = None
-            minutes[name] = sum(results.get("wall_seconds", {}).values()) / 60
+            if "wall_seconds" in results:
+                minutes[name] = sum(results["wall_seconds"].values()) / 60
             parts.append(importlib.import_module(f"{name}_page").page(results))
-    parts[2:2] = [*machines, duration_text(minutes)]
+    parts[2:2] = [*machines, *([duration_text(minutes)] if len(minutes) == len(BENCHMARKS) else [])]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return 0
 
