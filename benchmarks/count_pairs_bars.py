@@ -96,8 +96,9 @@ def fits_text(points: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, "", SHORT])
 
 
-SHORT = """Where a slope is below one, it is the short shards that take more than their increments: on a few ten thousand
-tokens millions of pairs of rare latents reach the floor and must be written, on more tokens they no longer do."""
+SHORT = """Where a slope is below one, it is the short shards that take more than their increments: on a few ten
+thousand tokens millions of pairs of rare latents reach the floor and must be written, on more tokens they no longer
+do."""
 
 
 def cores(name: str) -> str:

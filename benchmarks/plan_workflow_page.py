@@ -66,11 +66,12 @@ def growth_text(points: list[dict[str, Any]]) -> list[str]:
 
 
 WHY = """Under a profiler, functions of our rules are less than a twentieth of the time; the rest is Snakemake's: it
-prints each job with its resources, reads the source of each job's script, and inspects the signature of every function.
-Tried: what does not depend on a shard is worked out once an experiment, signatures are kept at hand, and a shard costs
-one look at the disk; that took some tenth off. Part of it grows with the square: for each of the shards that need `candidates.parquet`, Snakemake looks for
-that file among the inputs of the job that makes it, which are all shards' counts. What helps is larger shards
-(`harvest.tokens_per_shard`, `activations.shards`): fewer jobs, each of which also starts Snakemake once."""
+prints each job with its resources, reads the source of each job's script, and inspects the signature of every
+function. Tried: what does not depend on a shard is worked out once an experiment, signatures are kept at hand, and a
+shard costs one look at the disk; that took some tenth off. Part of it grows with the square: for each of the shards
+that need `candidates.parquet`, Snakemake looks for that file among the inputs of the job that makes it, which are
+all shards' counts. What helps is larger shards (`harvest.tokens_per_shard`, `activations.shards`): fewer jobs, each
+of which also starts Snakemake once."""
 
 
 def states_table(part: dict[str, Any]) -> str:
