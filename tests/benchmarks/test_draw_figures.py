@@ -22,5 +22,5 @@ def test_all_sections(tmp_path: Path) -> None:
     ):
         assert words in page
     results = json.loads((tmp_path / "docs/benchmarks/draw_figures.json").read_text(encoding="utf-8"))
-    assert set(results) == {"machine", "batch", "job", "axes", "profile"}
+    assert set(results) == {"machine", "wall_seconds", "batch", "job", "axes", "profile"}
     assert results["job"]["cluster_size"] == 10

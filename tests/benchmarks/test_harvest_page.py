@@ -13,7 +13,7 @@ def test_both_sections(tmp_path: Path) -> None:
     run(tmp_path, *tiny, "--device", "cpu")
     run(tmp_path, "write_page.py")
     results = json.loads((tmp_path / "docs/benchmarks/harvest.json").read_text(encoding="utf-8"))
-    assert set(results) == {"machine", "cpu", "gpu"}
+    assert set(results) == {"machine", "wall_seconds", "cpu", "gpu"}
     for section in ("cpu", "gpu"):
         assert [found["batch_size"] for found in results[section]["lengths"].values()] == [682, 341]
         assert all(3 < found["mean_l0"] < 8 for found in results[section]["lengths"].values())

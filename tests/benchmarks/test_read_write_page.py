@@ -14,7 +14,7 @@ def test_all_sections(tmp_path: Path) -> None:
     run(tmp_path, "read_write.py", *small)
     assert not list(tmp_path.glob("benchmark-*"))
     results = json.loads((tmp_path / "docs/benchmarks/read_write.json").read_text(encoding="utf-8"))
-    assert set(results) == {"machine", "memory", "index", "slice", "writer"}
+    assert set(results) == {"machine", "wall_seconds", "memory", "index", "slice", "writer"}
     assert results["memory"][1]["n_entries"] == 2 * results["memory"][0]["n_entries"]
     run(tmp_path, "write_page.py")
     page = (tmp_path / "docs/benchmarks.md").read_text(encoding="utf-8")

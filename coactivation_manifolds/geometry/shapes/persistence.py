@@ -49,7 +49,7 @@ def measure_persistence(points: npt.ArrayLike, *, n_landmarks: int = N_LANDMARKS
     try:
         from ripser import ripser
     except ImportError:
-        raise ConfigError("persistent homology needs the package ripser: pip install ripser") from None
+        raise ConfigError("persistent homology needs the package ripser: pip install -e .[shapes]") from None
     values = np.asarray(points, dtype=np.float64)
     chosen = values[choose_landmarks(values, n_landmarks)]
     bars = np.asarray(ripser(chosen, maxdim=1)["dgms"][1], dtype=np.float64).reshape(-1, 2)
