@@ -43,5 +43,5 @@ def test_without_ripser_the_message_says_what_to_do(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(ConfigError, match="pip install ripser"):
+    with pytest.raises(ConfigError, match="needs the package ripser"):
         measure_persistence(np.eye(3))
