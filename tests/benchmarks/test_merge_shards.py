@@ -17,11 +17,11 @@ def test_all_sections(tmp_path: Path) -> None:
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
     results = json.loads((tmp_path / "docs/benchmarks/merge_shards.json").read_text(encoding="utf-8"))
     assert set(results) == {"machine", "wall_seconds", "bytes", "shard_size", "reduce", "growing"}
-    assert [point["n_shards"] for point in results["shard_size"]] == [50, 20, 10, 4, 2]
+    assert [point["n_shards"] for point in results["shard_size"]] == [20, 10, 4, 2]
     assert results["growing"]["n_shards"] == 21
     page = load_script("benchmarks/merge_shards_page.py").page(results)
     for words in (
-        "| 200 | 50 |",
+        "| 500 | 20 |",
         "merge_candidates: ",
         "at most 0.3",
         "20 shards of 500 tokens",
