@@ -47,8 +47,9 @@ def main() -> int:
 
 INTRODUCTION = """# Benchmarks
 
-Made by `make bench`, on a machine that did nothing else. Tools take turns in one run; numbers are medians, in brackets
-the smallest and the largest. What is compared is also checked to be equal.
+Made by `make bench` and `make bench-full`, or by running their parts one by one, on a machine that should do nothing
+else meanwhile. Tools take turns in one run; numbers are medians, in brackets the smallest and the largest. What is
+compared is also checked to be equal.
 
 The activations are synthetic (`benchmarks/synthetic_activations.py`): a few latents fire on 20 to 60 % of the tokens,
 most on less than 0.1 %, 10 % never; the number of latents on a token varies around its mean; rare latents come in
