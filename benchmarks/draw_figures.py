@@ -87,7 +87,7 @@ def measure_batch(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def draw_batch(
-    *, offsets: str, inputs: dict[str, str], clustering: str, settings: dict[str, Any], target: str
+    *, offsets: str, inputs: dict[str, Any], clustering: str, settings: dict[str, Any], target: str
 ) -> dict[str, Any]:
     """Draw an atlas in this process, which has imported all that it needs: processor seconds, by stage."""
     before = largest_memory_kib()
@@ -95,7 +95,7 @@ def draw_batch(
     clock.watch(atlas, STAGES)
     begin = time.process_time()
     index = FeatureIndex.open(offsets)
-    atlas.draw_atlas(clustering, index=index, settings=settings, atlas_folder=target, **inputs)  # type: ignore[arg-type]
+    atlas.draw_atlas(clustering, index=index, settings=settings, atlas_folder=target, **inputs)
     total = time.process_time() - begin
     figures = sorted(Path(target).glob("cluster=*/pca.png"))
     return {
@@ -161,7 +161,7 @@ def measure_profile(arguments: argparse.Namespace) -> dict[str, Any]:
     figures = len(list(target.glob("cluster=*/pca.png")))
     entries = [
         {"function": function_name(key), "calls": entry[1] / figures, "seconds": entry[2] / figures}
-        for key, entry in pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
+        for key, entry in pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]  # typeshed leaves it out
     ]
     entries.sort(key=lambda entry: -entry["seconds"])
     return {"total": sum(entry["seconds"] for entry in entries), "top": entries[:TOP]}

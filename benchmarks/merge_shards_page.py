@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from measuring import ratio, shown
+from measuring import ratio, shown, verdict
 
 MOST_BYTES, MOST_RECOUNT, MOST_GROWING, MOST_GIB = 1.0, 0.3, 0.35, 2.0
 
@@ -37,11 +37,6 @@ that belong together in nearly every shard, and chance pairs, other ones in each
 only this; at most one file is open at a time."""
 
 
-def verdict(value: float, most: float) -> str:
-    """Whether a bar is met."""
-    return "met" if value <= most else "not met"
-
-
 def bytes_text(part: dict[str, Any]) -> str:
     """Bytes of the partials beside those of the activations; seconds of both passes."""
     size = part["partial_bytes"] / part["activation_bytes"]
@@ -52,14 +47,14 @@ def bytes_text(part: dict[str, Any]) -> str:
             "all files of counts",
             f"{part['partial_bytes'] / 1e6:.1f} MB, {size:.3f} of the activations",
             f"at most {MOST_BYTES}",
-            verdict(size, MOST_BYTES),
+            verdict(size <= MOST_BYTES),
         ),
         ("pass 1, seconds", shown(part["count_seconds"]), "", ""),
         (
             "pass 2, seconds",
             f"{shown(part['recount_seconds'])}, {share:.2f} of pass 1",
             f"at most {MOST_RECOUNT}",
-            verdict(share, MOST_RECOUNT),
+            verdict(share <= MOST_RECOUNT),
         ),
     ]
     sizes = (
@@ -98,7 +93,7 @@ def reduce_table(part: dict[str, Any]) -> str:
         gib = part[job]["maxrss_kib"] / 2**20
         pairs = f"{name}: {part[job]['rows']:,} pairs"
         rows.append(
-            (pairs, f"{part[job]['seconds']:.1f}", f"{gib:.2f}", f"at most {MOST_GIB:g}", verdict(gib, MOST_GIB))
+            (pairs, f"{part[job]['seconds']:.1f}", f"{gib:.2f}", f"at most {MOST_GIB:g}", verdict(gib <= MOST_GIB))
         )
     sizes = (
         f"{part['n_shards']} shards, {part['n_latents']:,} latents, {part['rows']:,} rows "
@@ -116,9 +111,9 @@ def growing_text(part: dict[str, Any]) -> str:
         f"{part['n_latents']:,} latents, so that each fires as often in a shard as 65,536 do by default; "
         f"{part['n_shards'] - 1} shards of {part['tokens_per_shard']:,} tokens, counted before, and one more: its pass "
         f"1, the merge, pass 2 of all shards and the reduce take {added}, all {part['n_shards']} shards from the "
-        f"beginning {whole}: {share:.2f} of it (bar: at most {MOST_GROWING}: {verdict(share, MOST_GROWING)}). What is "
-        "made anew is pass 2 of all shards and the reduce, so that the share is larger the faster pass 1 is. The edges "
-        "are the same bytes."
+        f"beginning {whole}: {share:.2f} of it (bar: at most {MOST_GROWING}: {verdict(share <= MOST_GROWING)}). What "
+        "is made anew is pass 2 of all shards and the reduce, so that the share is larger the faster pass 1 is. The "
+        "edges are the same bytes."
     )
 
 

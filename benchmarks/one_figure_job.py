@@ -8,14 +8,14 @@ import time
 
 begin = time.perf_counter(), time.process_time()
 
-import contextlib  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
+import contextlib
+import json
+import sys
+from pathlib import Path
 
-from coactivation_manifolds.activations.index import FeatureIndex  # noqa: E402
-from coactivation_manifolds.job import job  # noqa: E402, F401  (the workflow's script imports it too)
-from coactivation_manifolds.report import cluster_files  # noqa: E402
+from coactivation_manifolds.activations.index import FeatureIndex
+from coactivation_manifolds.job import job  # noqa: F401  (the workflow's script imports it too)
+from coactivation_manifolds.report import cluster_files
 
 with contextlib.suppress(ImportError):
     import pandas  # noqa: F401  (pyarrow imports it for the first array that it makes, wherever it is installed)

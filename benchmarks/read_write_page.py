@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from measuring import ratio, shown
+from measuring import ratio, shown, verdict
 
 GIB = 2**20  # KiB
 COPY_BAR, SLICE_BAR, WRITER_BAR = 4.0, 100.0, 0.8
@@ -52,7 +52,7 @@ def index_table(part: dict[str, Any]) -> str:
     for name, times in part["seconds"].items():
         lines.append(f"| {name} | {shown(times)} | {ratio(times, copied):.2f} |")
     best = ratio(list(part["seconds"].values())[-1], copied)
-    return "\n".join([*lines, "", verdict(best <= COPY_BAR, "at most 4 times the copy", f"{best:.2f} times")])
+    return "\n".join([*lines, "", bar_sentence(best <= COPY_BAR, "at most 4 times the copy", f"{best:.2f} times")])
 
 
 def memory_tables(points: list[dict[str, Any]]) -> list[str]:
@@ -83,7 +83,7 @@ def expectation(points: list[dict[str, Any]], job: str) -> str:
 
     (memory_slope, memory), (_, seconds) = line("maxrss_kib"), line("seconds")
     growth = f"{memory_slope * 1e8 / GIB:+.2f} GiB for each 1e8 entries between the two largest sizes"
-    said = verdict(memory / GIB <= bar, f"at most {bar:g} GiB at 1e9 entries", f"{memory / GIB:.2f} GiB")
+    said = bar_sentence(memory / GIB <= bar, f"at most {bar:g} GiB at 1e9 entries", f"{memory / GIB:.2f} GiB")
     return f"- `{job}`: {growth}; expected at 1e9 entries {seconds:.0f} s. {said}"
 
 
@@ -99,7 +99,7 @@ def slice_table(part: dict[str, Any]) -> str:
             lines.append(f"| {title} | {tool} | {milliseconds(times)} | {slower:,.0f} |")
     if worst == float("inf"):
         return "\n".join([*lines, "", "Neither polars nor DuckDB is installed."])
-    said = verdict(worst >= SLICE_BAR, "at least 100 times as fast", f"{worst:,.0f} times at the least")
+    said = bar_sentence(worst >= SLICE_BAR, "at least 100 times as fast", f"{worst:,.0f} times at the least")
     return "\n".join([*lines, "", f"{said} {GROWS}"])
 
 
@@ -115,7 +115,7 @@ def writer_table(part: dict[str, Any]) -> str:
         lines.append(f"| {name} | {shown(times)} | {part['n_tokens'] / median(times):,.0f} | {ratio(times, own):.2f} |")
     share = {name: ratio(times, own) for name, times in part["seconds"].items() if name != "ours"}
     said = [
-        verdict(value >= WRITER_BAR, f"at least 0.8 of {name.replace(',', ' with', 1)}", f"{value:.2f}")
+        bar_sentence(value >= WRITER_BAR, f"at least 0.8 of {name.replace(',', ' with', 1)}", f"{value:.2f}")
         for name, value in share.items()
     ]
     return "\n".join([*lines, "", *said, BESIDE])
@@ -125,9 +125,9 @@ BESIDE = """What ours does beside writing (checks of every row, a flush to disk 
 difference; pages have checksums, and values no dictionaries, so that they are read twice as fast."""
 
 
-def verdict(met: bool, bar: str, found: str) -> str:
+def bar_sentence(met: bool, bar: str, found: str) -> str:
     """One sentence on a bar."""
-    return f"The bar ({bar}) is {'met' if met else 'not met'}: {found}."
+    return f"The bar ({bar}) is {verdict(met)}: {found}."
 
 
 def milliseconds(times: list[float]) -> str:

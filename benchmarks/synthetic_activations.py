@@ -24,7 +24,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.activations.token_rows import TokenRows, feature_id_dtype
+from coactivation_manifolds.activations.token_rows import TokenRows, concatenate, feature_id_dtype
 
 Array = npt.NDArray[Any]
 
@@ -141,7 +141,7 @@ def generate_blocks(
             made += document.n_tokens
             number += 1
             waiting.append(document.rows(max(0, first_token - made + document.n_tokens), document.n_tokens))
-        rows = _joined(waiting)
+        rows = concatenate(waiting, workload.n_latents)
         yield rows.rows(0, last - first)
         waiting = [rows.rows(last - first, rows.n_tokens)]
 
@@ -238,20 +238,3 @@ def _fire(events, drawn, chance, starts, members, strength, last_token):  # type
         ids[begin:size].sort()
         lengths[t] = size - begin
     return ids[:size], lengths
-
-
-def _joined(parts: list[TokenRows]) -> TokenRows:
-    """Consecutive rows in one."""
-    if len(parts) == 1:
-        return parts[0]
-    lengths = np.concatenate([part.latents_per_token for part in parts])
-    return TokenRows(
-        doc_id=np.concatenate([part.doc_id for part in parts]),
-        token_index=np.concatenate([part.token_index for part in parts]),
-        position_in_doc=np.concatenate([part.position_in_doc for part in parts]),
-        token_id=np.concatenate([part.token_id for part in parts]),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        feature_ids=np.concatenate([part.feature_ids for part in parts]),
-        activations=np.concatenate([part.activations for part in parts]),
-        n_latents=parts[0].n_latents,
-    )

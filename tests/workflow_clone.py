@@ -73,7 +73,9 @@ def job_table(output: str) -> dict[str, int]:
 
 
 def load_script(path: str) -> ModuleType:
-    """A script of the clone's own, such as ``docs/draw_dags.py``, as a module; scripts are in no package."""
+    """A script of the clone's own, such as ``docs/draw_dags.py``, as a module; it finds the scripts beside it."""
+    if str((ROOT / path).parent) not in sys.path:
+        sys.path.append(str((ROOT / path).parent))
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

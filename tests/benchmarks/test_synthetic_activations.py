@@ -9,7 +9,7 @@ from workflow_clone import load_script
 
 from coactivation_manifolds.activations.activation_reader import read_shard
 from coactivation_manifolds.activations.activation_writer import ShardWriter
-from coactivation_manifolds.activations.token_rows import TokenRows
+from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 
 synthetic = load_script("benchmarks/synthetic_activations.py")
 SMALL = synthetic.Workload(n_latents=3_000, mean_l0=30.0, seed=3, document_tokens=60)
@@ -22,7 +22,7 @@ def made() -> tuple[np.ndarray, np.ndarray]:
 
 
 def blocks_joined(rows: list[TokenRows]) -> TokenRows:
-    return synthetic._joined(rows)
+    return concatenate(rows, SMALL.n_latents)
 
 
 def test_ids_are_sorted_and_unique_and_rows_can_be_written(tmp_path: Path) -> None:
