@@ -5,7 +5,7 @@ import pytest
 import torch
 from harvest_bench import dense_rows, files_of
 
-from coactivation_manifolds.activations import activation_pipeline, part_harvest
+from coactivation_manifolds.activations import part_harvest
 from coactivation_manifolds.models.encoding import LatentReader
 from coactivation_manifolds.models.sparse_latents import PendingLatents
 
@@ -59,17 +59,10 @@ def test_the_host_waits_only_where_a_batch_is_fetched(bench, tmp_path, monkeypat
     assert len(calls) > 5
 
 
-def test_room_that_is_too_small_gives_the_same_files(bench, tmp_path, monkeypatch):
+def test_room_that_is_too_small_gives_the_same_files(bench, tmp_path, little_room):
     bench.plan(tmp_path)
     before = files_of(bench.harvest(tmp_path, device="cuda"))
     for path in (tmp_path / "activations" / "shard=000000").iterdir():
         path.unlink()
-    opened = activation_pipeline.open_reader
-
-    def with_little_room(*args, **kwargs):
-        reader, commit = opened(*args, **kwargs)
-        reader.entries_per_token = 1
-        return reader, commit
-
-    monkeypatch.setattr(activation_pipeline, "open_reader", with_little_room)
+    little_room()
     assert files_of(bench.harvest(tmp_path, device="cuda")) == before

@@ -9,7 +9,7 @@ import pytest
 import torch
 from harvest_bench import files_of
 
-from coactivation_manifolds.activations import activation_pipeline, part_harvest
+from coactivation_manifolds.activations import part_harvest
 from coactivation_manifolds.activations.activation_writer import ShardWriter
 from coactivation_manifolds.errors import GuardRailError, StorageError
 from coactivation_manifolds.models import encoding
@@ -45,19 +45,12 @@ def test_a_batch_is_fetched_when_the_next_has_been_started(bench, out, monkeypat
     assert steps == ["start", *["start", "fetch"] * (n - 1), "fetch"]
 
 
-def test_too_little_room_is_made_good(bench, out, monkeypatch, caplog):
+def test_too_little_room_is_made_good(bench, out, little_room, caplog):
     manifest = bench.harvest(out)
     before = files_of(manifest)
     for path in manifest.parent.iterdir():
         path.unlink()
-    opened = activation_pipeline.open_reader
-
-    def with_little_room(*args, **kwargs):
-        reader, commit = opened(*args, **kwargs)
-        reader.entries_per_token = 1
-        return reader, commit
-
-    monkeypatch.setattr(activation_pipeline, "open_reader", with_little_room)
+    little_room()
     with caplog.at_level("INFO"):
         bench.harvest(out)
     assert "batch 0 is run again" in caplog.text
