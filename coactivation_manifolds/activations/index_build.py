@@ -103,7 +103,7 @@ def build_index(
         runs = PostingRuns(n_latents, row_type, entries_in_memory, folder=tokens_file.parent, files=files)
         with TokensFile(tokens_file) as tokens:
             blocks = plan_blocks(manifest_paths, manifests, min(ENTRIES_PER_BLOCK, entries_in_memory))
-            for parts, run in in_order(pool, sort_block, blocks, ahead=2 * threads):
+            for parts, run in map_ahead(pool, sort_block, blocks, ahead=2 * threads):
                 for rows in parts:
                     tokens.add(rows)
                 runs.add(run, pool=pool)
@@ -133,7 +133,7 @@ def plan_blocks(
         yield Block(parts, first_row)
 
 
-def in_order(
+def map_ahead(
     pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
 ) -> Iterator[Result]:
     """What ``function`` gives for each item, in order; at most ``ahead`` are computed before they are asked for."""

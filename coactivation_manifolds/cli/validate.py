@@ -45,7 +45,7 @@ def validate(name: str) -> int:
 def import_warnings(config: Config) -> list[str]:
     """Whether an import's shards have a good size, as far as its files say their rows without being read.
 
-    That is so of Parquet files and sparse matrices; the import itself says it of all.
+    That is so of Parquet files and sparse matrices, not of ``npz_shards``.
     """
     from coactivation_manifolds.activations.importers import rows_told
 

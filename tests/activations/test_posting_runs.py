@@ -6,7 +6,7 @@ from dense_rows import random_dense, rows_from_dense
 
 from coactivation_manifolds.activations import posting_runs
 from coactivation_manifolds.activations.index import FeatureIndex
-from coactivation_manifolds.activations.index_build import in_order
+from coactivation_manifolds.activations.index_build import map_ahead
 from coactivation_manifolds.activations.posting_runs import (
     VALUE_BITS,
     SpilledColumn,
@@ -58,9 +58,9 @@ def test_results_come_in_order_and_the_rest_is_dropped_after_an_error() -> None:
         return item
 
     with ThreadPoolExecutor(1) as pool:
-        assert list(in_order(pool, work, [5, 1, 4], ahead=2)) == [5, 1, 4]
+        assert list(map_ahead(pool, work, [5, 1, 4], ahead=2)) == [5, 1, 4]
         with pytest.raises(ValueError, match="three"):
-            list(in_order(pool, work, [0, 3, *range(10, 1000)], ahead=2))
+            list(map_ahead(pool, work, [0, 3, *range(10, 1000)], ahead=2))
     assert len(done) < 10
 
 
