@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     user's cache folder, so that only the first job ever compiles; where none can be written, compile in each process.
     """
     fast: Callable[..., Any] = numba.njit(nogil=True)(function)
-    try:
+    with suppress(RuntimeError):  # numba's "no locator available": no folder for the cache can be written
         fast._cache = _Cache(function)  # type: ignore[attr-defined]  # what cache=True sets, to numba's own
-    except RuntimeError:  # numba's "no locator available": no folder for the cache can be written
-        pass
     return fast
 
 
