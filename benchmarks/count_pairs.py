@@ -182,7 +182,7 @@ def repeated(offsets: Array, ids: Array, n_tokens: int) -> tuple[Array, Array]:
 
 
 def measure_memory(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Seconds, and the largest memory, of the job that counts one stored shard."""
+    """The largest memory of the job that counts one stored shard."""
     n_tokens = arguments.tokens or LONG_TOKENS
     options = {"threads": arguments.threads, "repetitions": min(3, arguments.repetitions)}
     return [measure_job(workload.n_latents, n_tokens, **options) for workload in (STANDARD, WIDE)]

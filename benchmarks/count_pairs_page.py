@@ -156,13 +156,13 @@ def scaling_table(points: list[dict[str, Any]]) -> str:
 def memory_table(jobs: list[dict[str, Any]]) -> str:
     """One row for each number of latents."""
     lines = [
-        "| latents | tokens | entries | pairs kept | seconds | stored activations | memory before | largest memory |",
-        "|---|---|---|---|---|---|---|---|",
+        "| latents | tokens | entries | pairs kept | stored activations | memory before | largest memory |",
+        "|---|---|---|---|---|---|---|",
     ]
     for job in jobs:
         sizes = " | ".join(f"{job[key]:,}" for key in ("n_latents", "n_tokens", "n_entries", "pairs"))
         gib = " | ".join(f"{job[key] / 2**20:.2f} GiB" for key in ("maxrss_before_kib", "maxrss_kib"))
-        lines.append(f"| {sizes} | {shown(job['seconds'])} | {job['bytes'] / 1e6:.0f} MB | {gib} |")
+        lines.append(f"| {sizes} | {job['bytes'] / 1e6:.0f} MB | {gib} |")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The job that counts one shard (pass 1), in a process of its own: seconds and largest memory.
+"""The job that counts one shard (pass 1), in a process of its own: its largest memory.
 
 It reads a stored shard, counts, and writes its files, as ``workflow_scripts/count_shard.py`` has it done.
 """
@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,6 @@ def measure_job(n_latents: int, n_tokens: int, *, threads: int, repetitions: int
     return {
         "n_latents": n_latents,
         **{key: runs[0][key] for key in ("n_tokens", "n_entries", "pairs", "bytes")},
-        "seconds": [run["seconds"] for run in runs],
         "maxrss_before_kib": max(run["maxrss_before_kib"] for run in runs),
         "maxrss_kib": max(run["maxrss_kib"] for run in runs),
     }
@@ -60,11 +58,10 @@ def in_process(*arguments: str) -> str:
 
 
 def count_stored(folder: Path, threads: int) -> dict[str, Any]:
-    """Run the job in this process: seconds, largest memory before and after, children included, and sizes."""
+    """Run the job in this process: largest memory before and after (KiB), children included, and sizes."""
     manifest = manifests_in(folder)[0]
     counts, totals = folder / "counts.parquet", folder / "totals.json"
     before = largest_memory_kib()
-    begin = time.perf_counter()
     count_shard(
         manifest,
         jaccard_floor=FLOOR,
@@ -74,8 +71,7 @@ def count_stored(folder: Path, threads: int) -> dict[str, Any]:
         marginals_path=folder / "marginals.npy",
         totals_path=totals,
     )
-    seconds = time.perf_counter() - begin
-    of_job = {"seconds": round(seconds, 3), "maxrss_before_kib": before, "maxrss_kib": largest_memory_kib()}
+    of_job = {"maxrss_before_kib": before, "maxrss_kib": largest_memory_kib()}
     sizes = json.loads(totals.read_text(encoding="utf-8"))
     with open_table(counts) as parquet:
         pairs = int(parquet.metadata.num_rows)

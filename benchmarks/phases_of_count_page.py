@@ -91,7 +91,10 @@ def rest_text(part: dict[str, Any], ceilings: dict[int, float]) -> str:
     if part["n_latents"] in ceilings:
         free = part["increments"] / ceilings[part["n_latents"]]
         said += f", the ceiling would take {free:.2f} s on one core and ours takes {whole:.2f}"
-    said += f": transposition is {share(one['transposition'], whole)} of it, sorting {share(one['sorting'], whole)}."
+    said += (
+        f": transposition is {share(one['transposition'], whole)} of the time on one core, "
+        f"sorting {share(one['sorting'], whole)}."
+    )
     counting = sum(median(group["seconds"]) for group in part["classes"])
     rare = [group for group in part["classes"] if group["firings"][1] <= RARELY and not group["masked"]]
     often = [group for group in part["classes"] if group["firings"][1] > OFTEN]
