@@ -1,6 +1,6 @@
 """How fast pairs are counted, beside other tools and the machine's ceiling.
 
-    .venv/bin/python benchmarks/count_pairs.py              everything, some 6 minutes on two cores
+    .venv/bin/python benchmarks/count_pairs.py              everything, some 5 minutes on two cores
     .venv/bin/python benchmarks/count_pairs.py --only scipy small
 
 Run it on a quiet machine. Each tool starts from the same token-major arrays in memory; what it compiles or brings into
@@ -184,8 +184,7 @@ def repeated(offsets: Array, ids: Array, n_tokens: int) -> tuple[Array, Array]:
 def measure_memory(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The largest memory of the job that counts one stored shard."""
     n_tokens = arguments.tokens or LONG_TOKENS
-    options = {"threads": arguments.threads, "repetitions": min(3, arguments.repetitions)}
-    return [measure_job(workload.n_latents, n_tokens, **options) for workload in (STANDARD, WIDE)]
+    return [measure_job(workload.n_latents, n_tokens, threads=arguments.threads) for workload in (STANDARD, WIDE)]
 
 
 @lru_cache(maxsize=4)

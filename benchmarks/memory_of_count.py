@@ -38,17 +38,12 @@ def main() -> int:
     return 0
 
 
-def measure_job(n_latents: int, n_tokens: int, *, threads: int, repetitions: int) -> dict[str, Any]:
-    """Make a shard and count it in processes; the first, which may compile, is left out."""
+def measure_job(n_latents: int, n_tokens: int, *, threads: int) -> dict[str, Any]:
+    """Make a shard and count it twice, in processes; the first count, which may compile, is left out."""
     with tempfile.TemporaryDirectory() as name:
         in_process(name, "--make", str(n_latents), str(n_tokens))
-        runs = [json.loads(in_process(name, "--threads", str(threads))) for _ in range(repetitions + 1)][1:]
-    return {
-        "n_latents": n_latents,
-        **{key: runs[0][key] for key in ("n_tokens", "n_entries", "pairs", "bytes")},
-        "maxrss_before_kib": max(run["maxrss_before_kib"] for run in runs),
-        "maxrss_kib": max(run["maxrss_kib"] for run in runs),
-    }
+        _, last = (in_process(name, "--threads", str(threads)) for _ in range(2))
+    return {"n_latents": n_latents, **json.loads(last)}
 
 
 def in_process(*arguments: str) -> str:
