@@ -28,6 +28,7 @@ from coactivation_manifolds.cooccurrence.pair_files import (
     stated_floor,
     write_pair_counts,
 )
+from coactivation_manifolds.cooccurrence.prefetch import prefetch_lines
 from coactivation_manifolds.cooccurrence.ranked_postings import count_ids, readonly
 from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.storage import PathLike, damaged, open_table, read_array
@@ -38,6 +39,7 @@ Array = npt.NDArray[Any]
 
 CHUNKS_PER_THREAD = 8
 CANDIDATES_AT_ONCE = 1 << 20
+AHEAD, LINES = 3, 6  # how many pairs before its turn a pair's postings are asked for, and how many lines of cache
 
 
 def recount_shard(
@@ -197,6 +199,7 @@ def _intersect(first, last, rarer, marked, starts, postings, marks, counts):  # 
     """Count pairs first:last, which are grouped by their marked latent; ``marks`` is all zero before."""
     current = np.int64(-1)
     for pair in range(first, last):
+        prefetch_lines(postings, starts[rarer[min(pair + AHEAD, last - 1)]], LINES)
         if marked[pair] != current:
             if current >= 0:
                 for e in range(starts[current], starts[current + 1]):

@@ -22,14 +22,11 @@ or two. What keeps near it:
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from coactivation_manifolds.compiled import compiled
 from coactivation_manifolds.cooccurrence.kept_pairs import pack, read_bytes, read_wide
 from coactivation_manifolds.cooccurrence.mask_counts import add_masks, read_masks
+from coactivation_manifolds.cooccurrence.prefetch import prefetch_lines
 
 NARROW = 255  # latents that fire no more often count in bytes
 BATCH = 64  # visits whose masks are added at once
@@ -95,35 +92,12 @@ def count_rows(  # type: ignore[no-untyped-def]  # typed by numba
     return last, size
 
 
-@intrinsic
-def _prefetch(_, array, place):  # type: ignore[no-untyped-def]  # called by numba
-    """Ask for the line of cache that holds array[place], and go on."""
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # called by numba
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        of_line = builder.bitcast(builder.gep(data, [arguments[1]]), pointer)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [of_line, number(0), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, place), generate
-
-
-@compiled
-def _prefetch_visit(x, rows):  # type: ignore[no-untyped-def]  # typed by numba
-    line = np.uint64(64 // rows.itemsize)
-    for k in range(np.uint64(LINES)):
-        _prefetch(rows, np.uint64(x) + k * line)  # type: ignore[call-arg]
-
-
 @compiled
 def _count(begin, n_visits, postings, rows, below, acc, masks):  # type: ignore[no-untyped-def]  # typed by numba
     """Raise the counters of the ranks under ``below`` in the runs; write where the masks of whole runs begin."""
     per_word, one, ahead = np.uint64(8 // rows.itemsize), np.uint64(1), np.uint64(AHEAD)
     for k in range(n_visits):
-        _prefetch_visit(postings[begin + k + ahead], rows)
+        prefetch_lines(rows, postings[begin + k + ahead], LINES)
         x = np.uint64(postings[begin + k])
         j = rows[x]
         while j < below:
@@ -139,7 +113,7 @@ def _count_and_list(begin, n_visits, postings, rows, below, acc, touched, n_touc
     """The same, and list the counters raised, each once; returns their number."""
     per_word, one, ahead = np.uint64(8 // rows.itemsize), np.uint64(1), np.uint64(AHEAD)
     for k in range(n_visits):
-        _prefetch_visit(postings[begin + k + ahead], rows)
+        prefetch_lines(rows, postings[begin + k + ahead], LINES)
         x = np.uint64(postings[begin + k])
         j = rows[x]
         while j < below:
