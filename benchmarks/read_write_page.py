@@ -121,7 +121,9 @@ def slice_table(part: dict[str, Any]) -> str:
 
 
 GROWS = """A scan takes as long for any cluster; ours grows with the answer, so that the ratio is smallest for the most
-frequent latents."""
+frequent latents. Of its processor time there, opening the index is a fifth, finding the tokens a third, taking out the
+activations two fifths. Tried and left, since runs differ by more: places of tokens in fewer bytes and without masks
+(none), tokens marked in place of counted (some 0.4 of 7 ms)."""
 
 
 def writer_table(part: dict[str, Any]) -> str:
@@ -138,8 +140,10 @@ def writer_table(part: dict[str, Any]) -> str:
     return "\n".join([*lines, "", *said, BESIDE])
 
 
-BESIDE = """What ours does beside writing (checks of every row, a flush to disk and a hash for each part) is the
-difference; pages have checksums, and values no dictionaries, so that they are read twice as fast."""
+BESIDE = """What ours does beside writing (checks of every row, a flush to disk and a hash for each part, two hashed at
+once) is the difference; pages have checksums, and values no dictionaries, so that they are read twice as fast. Of ours
+under a profiler, on a busy machine, pyarrow's writing is three quarters, waiting for the disk a seventh, hashing a
+twentieth, the checks less than a hundredth."""
 
 
 def bar_sentence(met: bool, bar: str, found: str) -> str:
