@@ -1,0 +1,156 @@
+"""Every file of an experiment: there, of its kind, with the bytes that its job wrote, made from what is there now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coactivation_manifolds import paths
+from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.file_kinds import PART
+from coactivation_manifolds.storage import read_json, sha256_file
+from coactivation_manifolds.verify.contents import check_content
+from coactivation_manifolds.verify.records import Records, kind_below, target_below
+from coactivation_manifolds.verify.repair import make_command, repair_command
+
+READERS = 4
+OUTSIDE = ("provenance",)
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something wrong: the file, what it is, and the command that mends it."""
+
+    path: Path
+    what: str
+    repair: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}; repair: {self.repair}"
+
+
+@dataclass
+class StageState:
+    """How many files a stage has, how many of them were compared with a recorded hash, and what is wrong."""
+
+    n_files: int = 0
+    n_hashed: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def verify_files(folder: Path, records: Records) -> dict[str, StageState]:
+    """Check every file below an experiment's folder, by stage.
+
+    Every byte is read once, in pieces; a file that no record knows is checked by its form and its own checksums.
+    """
+    known = dict(recorded_hashes(folder, records))
+    stages: dict[str, StageState] = {}
+    files = sorted(relative for relative in files_below(folder))
+    with ThreadPoolExecutor(READERS) as pool:
+        problems = pool.map(lambda relative: check_file(folder, relative, known.get(relative)), files)
+        for relative, problem in zip(files, problems, strict=True):
+            state = stages.setdefault(stage_of(relative), StageState())
+            state.n_files += 1
+            state.n_hashed += relative in known
+            if problem is not None:
+                state.problems.append(problem)
+    there = set(files)
+    for problem in [*lost_files(folder, known, there), *outdated_files(folder, records, there)]:
+        relative = problem.path.relative_to(folder).as_posix()
+        stages.setdefault(stage_of(relative), StageState()).problems.append(problem)
+    for file, what in records.unreadable.items():
+        state = stages.setdefault("provenance", StageState())
+        state.problems.append(Problem(file, what, f"rm {file} (how its files came about is then not known)"))
+    return stages
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """The files of an experiment that are results: neither hidden (temporary, or Snakemake's) nor provenance."""
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if path.is_file() and not hidden and relative.parent.name not in OUTSIDE:
+            yield relative.as_posix()
+
+
+def stage_of(relative: str) -> str:
+    """The stage that a file belongs to: its folder, or ``report``."""
+    first, _, rest = relative.partition("/")
+    return first if rest else Path(first).stem
+
+
+def recorded_hashes(folder: Path, records: Records) -> Iterator[tuple[str, str]]:
+    """SHA-256 of files by what their jobs recorded: provenance, then manifests and plans for what these list."""
+    for relative, record in records.by_output.items():
+        yield relative, record.outputs[relative]["sha256"]
+    for place in ("", "null/*/"):
+        for manifest in sorted(folder.glob(f"{place}activations/shard=*/manifest.json")):
+            for part in listed(manifest, "parts"):
+                yield manifest.with_name(str(part.get("file"))).relative_to(folder).as_posix(), str(part.get("sha256"))
+    plan = folder / Path(*Path(paths.CORPUS_PLAN).parts[2:])
+    for shard in listed(plan, "shards") if plan.is_file() else []:
+        yield plan.with_name(str(shard.get("file"))).relative_to(folder).as_posix(), str(shard.get("sha256"))
+
+
+def listed(path: Path, key: str) -> list[Mapping[str, Any]]:
+    """What a manifest or a plan lists; nothing where it is damaged, which is told elsewhere."""
+    try:
+        found = read_json(path).get(key)
+    except CoactivationError:
+        return []
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def check_file(folder: Path, relative: str, sha256: str | None) -> Problem | None:
+    """What is wrong with one file by itself."""
+    path, found = folder / relative, kind_below(relative)
+    kind = None if found is None else found[0]
+    try:
+        if sha256 is not None and sha256_file(path) != sha256:
+            what = "was changed since its job wrote it (its SHA-256 differs)"
+            return Problem(path, what, repair_command(folder, relative))
+        if kind is not None or not relative.startswith("trained/"):
+            check_content(path, kind, whole=sha256 is None)
+    except (CoactivationError, OSError) as error:
+        what = " ".join(str(error).split()).removeprefix(f"{path}: ").removeprefix(f"{path} ")
+        return Problem(path, what, repair_command(folder, relative))
+    return None
+
+
+def lost_files(folder: Path, known: Mapping[str, str], there: set[str]) -> Iterator[Problem]:
+    """Files that a job wrote and that are gone."""
+    for relative in sorted(set(known) - there):
+        found = kind_below(relative)
+        made = make_command(folder, relative)
+        if found is not None and found[0].commit is not None and (folder / target_below(*found)).exists():
+            made = repair_command(folder, relative).replace("rm ", "rm -f ", 1)
+        yield Problem(folder / relative, "is missing, though its job wrote it", made)
+
+
+def outdated_files(folder: Path, records: Records, there: set[str]) -> Iterator[Problem]:
+    """Files that were made from an earlier version of a file that is there now in another one."""
+    written = {relative: record.outputs[relative] for relative, record in records.by_output.items()}
+    for record in records:
+        stale = [path for path, read in record.inputs.items() if differs(read, written.get(path)) and keeps_up(path)]
+        for relative in record.outputs if stale else ():
+            if relative in there:
+                what = f"was made from an earlier {stale[0]}"
+                yield Problem(folder / relative, what, make_command(folder, relative))
+
+
+def differs(read: Mapping[str, Any], written: Mapping[str, Any] | None) -> bool:
+    """Whether what a job read is known to be other than what was last written."""
+    if written is None:
+        return False
+    return any(key in written and read[key] != written[key] for key in ("sha256", "sha256_of_sample") if key in read)
+
+
+def keeps_up(path: str) -> bool:
+    """Whether a newer file makes what was made from an older one outdated: not the plan, which may have grown; what
+    a shard was harvested from stands in its manifest.
+    """
+    found = kind_below(path)
+    return found is not None and found[0].template not in (paths.CORPUS_PLAN, PART)
