@@ -1,7 +1,7 @@
 """Every kind of file of an experiment, one line each: its path, the rule that makes it, and what it must look like.
 
-``verify``, ``explain``, ``export`` and ``targets`` walk over this table. A new file needs its line here; a test compares
-the table with the outputs of the rules.
+``verify``, ``explain``, ``export`` and ``targets`` walk over this table. A new file needs its line here; a test
+compares the table with the outputs of the rules.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class FileKind:
         return [f"{rule}{values}.json" for rule in self.made_by]
 
 
-def table(template: str, made_by: str, *kinds: pa.Schema, exported: bool = False, commit: str | None = None) -> FileKind:
+def table(
+    template: str, made_by: str, *kinds: pa.Schema, exported: bool = False, commit: str | None = None
+) -> FileKind:
     """A Parquet or Arrow table."""
     return FileKind(template, tuple(made_by.split()), schemas=kinds, exported=exported, commit=commit)
 
@@ -113,6 +115,7 @@ def drawn(name: str) -> FileKind:
     return other(f"{paths.ATLAS}/{name}", "draw_atlas", commit=paths.ATLAS)
 
 
+TOTALS_KEYS = ("n_tokens", "n_entries", "k_t", "n_edges", "jaccard_floor", "min_count", "min_firings", "max_density")
 MAKERS_OF_SHARDS = "harvest_shard publish_import_shard shift_shard"
 
 FILES = (
@@ -153,7 +156,7 @@ FILES = (
     record(paths.SHARD_TOTALS, "count_shard", "n_latents", "n_tokens", "n_entries", "k_t"),
     table(paths.CANDIDATES, "merge_candidates", schemas.CANDIDATES),
     table(paths.SHARD_RECOUNT, "recount_shard", schemas.PAIR_COUNTS),
-    record(paths.TOTALS, "reduce_counts", "n_tokens", "n_entries", "k_t", "n_edges", "jaccard_floor", exported=True),
+    record(paths.TOTALS, "reduce_counts", *TOTALS_KEYS, exported=True),
     table(paths.EDGES, "reduce_counts", schemas.EDGES, exported=True),
     table(paths.SIMILARITY_TAIL_TABLE, "reduce_counts", schemas.SIMILARITY_TAIL, exported=True),
     other(paths.SIMILARITY_TAIL, "plot_similarity_tail"),

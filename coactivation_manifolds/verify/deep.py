@@ -50,7 +50,9 @@ def verify_deep(place: Place, *, sample: int, seed: int) -> Iterator[Problem]:
         yield from check_activations(place, latents, n_latents, sampled_clusters(place, sample, rng))
         yield from check_clusterings(place, n_latents)
     except CoactivationError as error:
-        yield Problem(place.folder / place.inner, f"can't be checked further: {' '.join(str(error).split())}", "as said")
+        yield Problem(
+            place.folder / place.inner, f"can't be checked further: {' '.join(str(error).split())}", "as said"
+        )
 
 
 def check_activations(
@@ -112,7 +114,7 @@ def sampled_latents(place: Place, n_latents: int, size: int, rng: np.random.Gene
 def sampled_clusters(place: Place, size: int, rng: np.random.Generator) -> list[TokensOfMembers]:
     """Numbers of tokens that tables state of clusters, of some clusters at random."""
     found = []
-    for path, wildcards in place.tables_with("cluster_id", "n_tokens_any", "members"):
+    for path, _ in place.tables_with("cluster_id", "n_tokens_any", "members"):
         for row in some(read_table(path, columns=["cluster_id", "members", "n_tokens_any"]).to_pylist(), size, rng):
             members, stated = row["members"], int(row["n_tokens_any"])
             found.append(TokensOfMembers(path, "n_tokens_any", row["cluster_id"], members, stated))
@@ -141,5 +143,7 @@ def sampled_clusters(place: Place, size: int, rng: np.random.Generator) -> list[
 
 def some(rows: list[dict[str, Any]], size: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Some rows at random, in their order."""
-    chosen = rng.choice(len(rows), min(size, len(rows)), replace=False) if rows else []
-    return [rows[number] for number in sorted(int(each) for each in chosen)]
+    if not rows:
+        return []
+    chosen = rng.choice(len(rows), min(size, len(rows)), replace=False)
+    return [rows[number] for number in np.sort(chosen).tolist()]

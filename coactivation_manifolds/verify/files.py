@@ -10,6 +10,7 @@ from typing import Any
 
 from coactivation_manifolds import paths
 from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.experiment.expected_files import STAGES
 from coactivation_manifolds.file_kinds import PART
 from coactivation_manifolds.storage import read_json, sha256_file
 from coactivation_manifolds.verify.contents import check_content
@@ -39,6 +40,11 @@ class StageState:
     n_files: int = 0
     n_hashed: int = 0
     problems: list[Problem] = field(default_factory=list)
+
+
+def stage_order(name: str) -> tuple[int, str]:
+    """Sorts stages as they follow one another."""
+    return (STAGES.index(name) if name in STAGES else len(STAGES), name)
 
 
 def verify_files(folder: Path, records: Records) -> dict[str, StageState]:

@@ -83,4 +83,3 @@ def places_of(folder: Path, records: Records) -> list[Place]:
     controls = sorted(path for path in folder.glob("null/shift_s*") if path.is_dir())
     inner = ["", *(f"{path.relative_to(folder).as_posix()}/" for path in controls)]
     return [Place(folder, each, records) for each in inner]
-

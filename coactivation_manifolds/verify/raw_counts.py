@@ -115,7 +115,7 @@ class TokensOfMembers:
         """Count the tokens of a part."""
         inside = rows.in_positions(self.positions)
         member = np.zeros(inside.n_latents, bool)
-        member[list(self.members)] = True
+        member[[each for each in self.members if each < inside.n_latents]] = True
         firing = np.bincount(inside.row_of_entries()[member[inside.feature_ids]], minlength=inside.n_tokens)
         self.found += int((firing >= self.min_active).sum())
 
