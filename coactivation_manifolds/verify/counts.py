@@ -69,9 +69,7 @@ def differing_totals(place: Place, path: Path, raw: RawCounts, *, what: str) -> 
     }
     for key, value in derived.items():
         if content.get(key) != value:
-            shown = (
-                f"{content.get(key)}, {what} give {value}" if key != "k_t" else f"a histogram that {what} do not give"
-            )
+            shown = f"{content.get(key)}, {what} give {value}" if key != "k_t" else f"not the histogram of {what}"
             yield place.problem(path, f"{key} is {shown}")
 
 
@@ -102,9 +100,8 @@ def check_edges(place: Place, edges: Path, totals: Path, raw: RawCounts) -> Iter
     for batch in iter_columns(edges, ["feature_a", "feature_b", "n_a", "n_b", "n_ab", "jaccard"]):
         a, b, n_a, n_b, n_ab = (batch[name].astype(np.int64) for name in list(batch)[:5])
         key = a * n_latents + b
-        if len(a) and (
-            int(key[0]) <= last or not (np.diff(key) > 0).all() or not (a < b).all() or b.max() >= n_latents
-        ):
+        ordered = not len(a) or (int(key[0]) > last and bool((np.diff(key) > 0).all() and (a < b).all()))
+        if not ordered or (len(b) and int(b.max()) >= n_latents):
             yield place.problem(edges, "its pairs are not ordered by (feature_a, feature_b), or a latent is none")
             return
         if not (np.array_equal(n_a, raw.marginals[a]) and np.array_equal(n_b, raw.marginals[b])):

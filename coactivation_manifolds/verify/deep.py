@@ -50,9 +50,8 @@ def verify_deep(place: Place, *, sample: int, seed: int) -> Iterator[Problem]:
         yield from check_activations(place, latents, n_latents, sampled_clusters(place, sample, rng))
         yield from check_clusterings(place, n_latents)
     except CoactivationError as error:
-        yield Problem(
-            place.folder / place.inner, f"can't be checked further: {' '.join(str(error).split())}", "as said"
-        )
+        what = f"can't be checked further: {' '.join(str(error).split())}"
+        yield Problem(place.folder / place.inner, what, "as said there")
 
 
 def check_activations(
