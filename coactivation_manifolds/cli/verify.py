@@ -10,9 +10,10 @@ from coactivation_manifolds.cli.results_folder import config_of_results, find_re
 from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.experiment.expected_files import expected_files
 from coactivation_manifolds.verify.deep import verify_deep
-from coactivation_manifolds.verify.files import Problem, StageState, stage_order, verify_files
+from coactivation_manifolds.verify.files import StageState, stage_order, verify_files
 from coactivation_manifolds.verify.place import places_of
 from coactivation_manifolds.verify.records import Records
+from coactivation_manifolds.verify.repair import Problem, repair_command
 
 INCOMPLETE = 1
 
@@ -39,14 +40,18 @@ def verify(name: str, *, deep: bool, sample: int, seed: int) -> int:
     told = {problem.path for state in stages.values() for problem in state.problems}
     here = [folder / Path(*path.parts[2:]) for path in expected]
     missing = [path for path in here if path not in told and not path.is_file()]
-    problems = sorted(problem for state in stages.values() for problem in state.problems)
+    problems = [problem for state in stages.values() for problem in state.problems]
     print(table(folder, stages))
     if deep and not problems:
         problems = deep_problems(folder, records, sample=sample, seed=seed)
     elif deep:
         print("the numbers are not derived anew until these files are mended:")
-    for problem in problems:
+    for problem in sorted(problems, key=lambda problem: problem.order):
         print(f"error: {problem.path}: {problem.what}\n  repair: {problem.repair}")
+    if len(problems) > 1:
+        print(f"all at once: {repair_command(problems)}")
+    if problems:
+        print("then make what else is asked for, and verify again: what was made from these files is made anew")
     if isinstance(config, str):
         print(f"what a finished run would have is not known: {config}")
     if missing:
@@ -60,7 +65,7 @@ def deep_problems(folder: Path, records: Records, *, sample: int, seed: int) -> 
     """Derive the numbers of the experiment and of its controls anew, and say so."""
     problems: list[Problem] = []
     for place in places_of(folder, records):
-        found = sorted(set(verify_deep(place, sample=sample, seed=seed)))
+        found = list(dict.fromkeys(verify_deep(place, sample=sample, seed=seed)))
         result = "right" if not found else f"{len(found)} wrong"
         print(f"numbers of {place.name} derived anew, {len(place.manifests)} shards, seed {seed}: {result}")
         problems += found

@@ -19,9 +19,9 @@ from coactivation_manifolds.clustering.summary import members_sha
 from coactivation_manifolds.cooccurrence.floor import reaches
 from coactivation_manifolds.errors import CoactivationError
 from coactivation_manifolds.storage import read_table
-from coactivation_manifolds.verify.files import Problem
 from coactivation_manifolds.verify.pair_tables import Array, iter_columns
 from coactivation_manifolds.verify.place import Place
+from coactivation_manifolds.verify.repair import Problem
 
 SUMS = ("n_clusters", "n_clustered", "max_size")
 

@@ -13,10 +13,10 @@ from coactivation_manifolds.cooccurrence.pair_files import stated_floor
 from coactivation_manifolds.similarity.affinities import jaccard
 from coactivation_manifolds.similarity.edges import EdgeFilters
 from coactivation_manifolds.storage import read_array, read_json, read_table
-from coactivation_manifolds.verify.files import Problem
 from coactivation_manifolds.verify.pair_tables import ABSENT, Array, first_difference, iter_columns, partners
 from coactivation_manifolds.verify.place import Place
 from coactivation_manifolds.verify.raw_counts import RawCounts
+from coactivation_manifolds.verify.repair import Problem
 
 
 def check_shard(place: Place, shard: str, raw: RawCounts) -> Iterator[Problem]:

@@ -13,11 +13,11 @@ from coactivation_manifolds.errors import CoactivationError
 from coactivation_manifolds.storage import read_array, read_table
 from coactivation_manifolds.verify.cluster_checks import check_clusterings
 from coactivation_manifolds.verify.counts import check_shard, check_sums
-from coactivation_manifolds.verify.files import Problem
 from coactivation_manifolds.verify.index_checks import IndexCheck
 from coactivation_manifolds.verify.pair_tables import Array
 from coactivation_manifolds.verify.place import Place
 from coactivation_manifolds.verify.raw_counts import RawCounts, TokensOfMembers, raw_parts
+from coactivation_manifolds.verify.repair import Problem
 
 MAX_COUNTS = 20_000_000
 """Joint counts that are held: latents of the sample times all latents, 160 MB."""
@@ -51,7 +51,7 @@ def verify_deep(place: Place, *, sample: int, seed: int) -> Iterator[Problem]:
         yield from check_clusterings(place, n_latents)
     except CoactivationError as error:
         what = f"can't be checked further: {' '.join(str(error).split())}"
-        yield Problem(place.folder / place.inner, what, "as said there")
+        yield Problem(place.folder / place.inner, what)
 
 
 def check_activations(

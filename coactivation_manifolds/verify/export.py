@@ -15,7 +15,7 @@ from coactivation_manifolds.provenance import versions, workflow_commit
 from coactivation_manifolds.storage import storage_errors, write_json, write_text
 from coactivation_manifolds.verify.files import files_below
 from coactivation_manifolds.verify.records import Records, kind_below
-from coactivation_manifolds.verify.repair import repair_command
+from coactivation_manifolds.verify.repair import damaged_file
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -116,9 +116,9 @@ def copied(folder: Path, relative: str, target: Path, records: Records) -> dict[
     entry = copy_file(folder / relative, target, relative)
     record = records.by_output.get(relative)
     if record is not None and record.outputs[relative]["sha256"] != entry["sha256"]:
+        what = "was changed since its job wrote it"
         raise ResultsError(
-            f"{folder / relative} was changed since its job wrote it; make it anew with: "
-            f"{repair_command(folder, relative)}"
+            f"{folder / relative} {what}; make it anew with: {damaged_file(folder, relative, what).repair}"
         )
     return entry
 

@@ -14,23 +14,11 @@ from coactivation_manifolds.experiment.expected_files import STAGES
 from coactivation_manifolds.file_kinds import PART
 from coactivation_manifolds.storage import read_json, sha256_file
 from coactivation_manifolds.verify.contents import check_content
-from coactivation_manifolds.verify.records import Records, kind_below, target_below
-from coactivation_manifolds.verify.repair import make_command, repair_command
+from coactivation_manifolds.verify.records import Records, kind_below
+from coactivation_manifolds.verify.repair import Problem, damaged_file
 
 READERS = 4
 OUTSIDE = ("provenance",)
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """Something wrong: the file, what it is, and the command that mends it."""
-
-    path: Path
-    what: str
-    repair: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.what}; repair: {self.repair}"
 
 
 @dataclass
@@ -69,7 +57,7 @@ def verify_files(folder: Path, records: Records) -> dict[str, StageState]:
         stages.setdefault(stage_of(relative), StageState()).problems.append(problem)
     for file, what in records.unreadable.items():
         state = stages.setdefault("provenance", StageState())
-        state.problems.append(Problem(file, what, f"rm {file} (how its files came about is then not known)"))
+        state.problems.append(Problem(file, f"{what} (how its files came about is then not known)", (file,)))
     return stages
 
 
@@ -117,34 +105,29 @@ def check_file(folder: Path, relative: str, sha256: str | None) -> Problem | Non
     try:
         if sha256 is not None and sha256_file(path) != sha256:
             what = "was changed since its job wrote it (its SHA-256 differs)"
-            return Problem(path, what, repair_command(folder, relative))
+            return damaged_file(folder, relative, what)
         if kind is not None or not relative.startswith("trained/"):
             check_content(path, kind, whole=sha256 is None)
     except (CoactivationError, OSError) as error:
         what = " ".join(str(error).split()).removeprefix(f"{path}: ").removeprefix(f"{path} ")
-        return Problem(path, what, repair_command(folder, relative))
+        return damaged_file(folder, relative, what)
     return None
 
 
 def lost_files(folder: Path, known: Mapping[str, str], there: set[str]) -> Iterator[Problem]:
     """Files that a job wrote and that are gone."""
     for relative in sorted(set(known) - there):
-        found = kind_below(relative)
-        made = make_command(folder, relative)
-        if found is not None and found[0].commit is not None and (folder / target_below(*found)).exists():
-            made = repair_command(folder, relative).replace("rm ", "rm -f ", 1)
-        yield Problem(folder / relative, "is missing, though its job wrote it", made)
+        yield damaged_file(folder, relative, "is missing, though its job wrote it")
 
 
 def outdated_files(folder: Path, records: Records, there: set[str]) -> Iterator[Problem]:
-    """Files that were made from an earlier version of a file that is there now in another one."""
+    """Files that were made from a file that has been written anew since, in another form; one for each job."""
     written = {relative: record.outputs[relative] for relative, record in records.by_output.items()}
     for record in records:
         stale = [path for path, read in record.inputs.items() if differs(read, written.get(path)) and keeps_up(path)]
-        for relative in record.outputs if stale else ():
-            if relative in there:
-                what = f"was made from an earlier {stale[0]}"
-                yield Problem(folder / relative, what, make_command(folder, relative))
+        made = [path for path in record.outputs if path in there]
+        if stale and made:
+            yield damaged_file(folder, made[0], f"was made from another {stale[0]} than is there now")
 
 
 def differs(read: Mapping[str, Any], written: Mapping[str, Any] | None) -> bool:

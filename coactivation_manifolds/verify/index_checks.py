@@ -12,9 +12,9 @@ from coactivation_manifolds.activations.index_files import open_tokens
 from coactivation_manifolds.activations.posting_lists import postings_within
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.storage import read_array
-from coactivation_manifolds.verify.files import Problem
 from coactivation_manifolds.verify.pair_tables import Array
 from coactivation_manifolds.verify.place import Place
+from coactivation_manifolds.verify.repair import Problem
 
 TOKEN_COLUMNS = ("doc_id", "token_index", "position_in_doc", "token_id")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from coactivation_manifolds import paths
 from coactivation_manifolds.file_kinds import FileKind
-from coactivation_manifolds.verify.files import Problem, files_below
+from coactivation_manifolds.verify.files import files_below
 from coactivation_manifolds.verify.records import Records, kind_below, place_of
-from coactivation_manifolds.verify.repair import repair_command
+from coactivation_manifolds.verify.repair import Problem, damaged_file
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Place:
 
     def problem(self, path: Path, what: str) -> Problem:
         """Something wrong with a file."""
-        return Problem(path, what, repair_command(self.folder, path.relative_to(self.folder).as_posix()))
+        return damaged_file(self.folder, path.relative_to(self.folder).as_posix(), what)
 
     def params_of(self, path: Path) -> Mapping[str, Any] | None:
         """The params of the job that wrote a file; None where that isn't recorded."""

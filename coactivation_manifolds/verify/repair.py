@@ -1,23 +1,76 @@
-"""What to type to get a damaged file back."""
+"""What is wrong with a file, and what to type to get it back."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from coactivation_manifolds import paths
+from coactivation_manifolds.file_kinds import FILES
 from coactivation_manifolds.verify.records import NAME, kind_below, target_below
 
 MAKE = "snakemake --profile local"
 
 
-def below(template: str, experiment: str) -> str:
-    """A path of an experiment without further wildcards, below the folder."""
-    return template.format(experiment=experiment).removeprefix(f"{NAME}/")
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong.
+
+    Attributes
+    ----------
+    path
+        The file.
+    what
+        What is wrong with it, in words.
+    gone
+        What must be deleted, so that it is made anew.
+    target
+        What Snakemake is then asked for; None where no rule makes the file.
+
+    """
+
+    path: Path
+    what: str
+    gone: tuple[Path, ...] = ()
+    target: Path | None = None
+
+    @property
+    def repair(self) -> str:
+        """The command that mends it."""
+        return repair_command([self])
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sorts problems as files are made: what is mended first may mend the next."""
+        target = self.target or self.path
+        templates = [kind.target for kind in FILES]
+        for start in range(len(target.parts)):
+            found = kind_below(Path(*target.parts[start:]).as_posix())
+            if found is not None:
+                return templates.index(found[0].target), str(self.path)
+        return (templates.index(paths.ATLAS) if target.name == "atlas" else len(templates)), str(self.path)
 
 
-def repair_command(folder: Path, relative: str) -> str:
-    """The commands that take a file away and make it anew.
+def repair_command(problems: Iterable[Problem]) -> str:
+    """One command line that mends all of some problems."""
+    found = list(problems)
+    gone = dict.fromkeys(path for problem in found for path in problem.gone)
+    targets = dict.fromkeys(problem.target for problem in found if problem.target is not None)
+    recursive = "-r " if any(path.is_dir() for path in gone) else ""
+    remove = [f"rm {recursive}{words(gone)}"] if gone else []
+    make = [f"{MAKE} {words(targets)}"] if targets else []
+    return " && ".join([*remove, *make]) or "as said there"
+
+
+def words(files: Iterable[Path]) -> str:
+    """Paths as a shell takes them."""
+    return " ".join(shlex.quote(path.as_posix()) for path in files)
+
+
+def damaged_file(folder: Path, relative: str, what: str) -> Problem:
+    """A file that must be made anew.
 
     Parameters
     ----------
@@ -25,31 +78,17 @@ def repair_command(folder: Path, relative: str) -> str:
         The experiment's folder.
     relative
         The file, below it.
+    what
+        What is wrong with it.
 
     """
-    found = kind_below(relative)
+    path, found = folder / relative, kind_below(relative)
     if found is None:
-        return f"rm {quoted(folder / relative)}"
+        return Problem(path, what, (path,))
     kind, wildcards = found
-    target = target_below(kind, wildcards)
-    gone = [relative] if kind.commit is None else [relative, target]
-    imported = below(paths.IMPORT_RECORD, wildcards["experiment"])
-    if kind.target == paths.MANIFEST and kind.commit and (folder / imported).exists():
+    target = folder / target_below(kind, wildcards)
+    gone = [target] if kind.commit == paths.ATLAS else [path, target]
+    imported = folder / paths.IMPORT_RECORD.format(experiment=wildcards["experiment"]).removeprefix(f"{NAME}/")
+    if kind.target == paths.MANIFEST and kind.commit:
         gone.append(imported)  # the job that publishes a manifest only looks at parts: the import writes them
-    if kind.commit == paths.ATLAS:
-        gone = [target]
-    words = " ".join(quoted(folder / each) for each in gone)
-    recursive = "-r " if kind.commit == paths.ATLAS else ""
-    return f"rm {recursive}{words} && {make_command(folder, relative)}"
-
-
-def make_command(folder: Path, relative: str) -> str:
-    """The command that makes a file, and with it what it is made from."""
-    found = kind_below(relative)
-    target = relative if found is None else target_below(*found)
-    return f"{MAKE} {quoted(folder / target)}"
-
-
-def quoted(path: Path) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(path.as_posix())
+    return Problem(path, what, tuple(each for each in dict.fromkeys(gone) if each.exists()), target)

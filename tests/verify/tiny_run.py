@@ -1,7 +1,6 @@
 """A run of the workflow's scripts within this process: no Snakemake, so that a whole tiny experiment takes seconds."""
 
 import runpy
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
