@@ -46,7 +46,7 @@ def verify(name: str, *, deep: bool, sample: int, seed: int) -> int:
         problems = deep_problems(folder, records, sample=sample, seed=seed)
     elif deep:
         print("the numbers are not derived anew until these files are mended:")
-    for problem in sorted(problems, key=lambda problem: problem.order):
+    for problem in sorted(problems, key=lambda problem: (problem.step, problem.path)):
         print(f"error: {problem.path}: {problem.what}\n  repair: {problem.repair}")
     if len(problems) > 1:
         print(f"all at once: {repair_command(problems)}")

@@ -28,6 +28,8 @@ class Problem:
         What must be deleted, so that it is made anew.
     target
         What Snakemake is then asked for; None where no rule makes the file.
+    step
+        The place of its kind among all, in the order of making: what is mended first may mend the next.
 
     """
 
@@ -35,22 +37,12 @@ class Problem:
     what: str
     gone: tuple[Path, ...] = ()
     target: Path | None = None
+    step: int = len(FILES)
 
     @property
     def repair(self) -> str:
         """The command that mends it."""
         return repair_command([self])
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """Sorts problems as files are made: what is mended first may mend the next."""
-        target = self.target or self.path
-        templates = [kind.target for kind in FILES]
-        for start in range(len(target.parts)):
-            found = kind_below(Path(*target.parts[start:]).as_posix())
-            if found is not None:
-                return templates.index(found[0].target), str(self.path)
-        return (templates.index(paths.ATLAS) if target.name == "atlas" else len(templates)), str(self.path)
 
 
 def repair_command(problems: Iterable[Problem]) -> str:
@@ -91,4 +83,4 @@ def damaged_file(folder: Path, relative: str, what: str) -> Problem:
     imported = folder / paths.IMPORT_RECORD.format(experiment=wildcards["experiment"]).removeprefix(f"{NAME}/")
     if kind.target == paths.MANIFEST and kind.commit:
         gone.append(imported)  # the job that publishes a manifest only looks at parts: the import writes them
-    return Problem(path, what, tuple(each for each in dict.fromkeys(gone) if each.exists()), target)
+    return Problem(path, what, tuple(each for each in dict.fromkeys(gone) if each.exists()), target, FILES.index(kind))
