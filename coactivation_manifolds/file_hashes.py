@@ -106,6 +106,6 @@ class KnownFiles:
                 content = read_json(record)
             except CoactivationError:
                 content = {}
-            files = [*content.get("inputs", []), *content.get("outputs", [])]
-            self._by_record[record] = {file["path"]: file for file in files}
+            files = [*(content.get("inputs") or []), *(content.get("outputs") or [])]
+            self._by_record[record] = {file["path"]: file for file in files if "path" in file}
         return self._by_record[record]

@@ -52,7 +52,7 @@ def verify_files(folder: Path, records: Records) -> dict[str, StageState]:
             if problem is not None:
                 state.problems.append(problem)
     there = set(files)
-    for problem in [*lost_files(folder, known, there), *outdated_files(folder, records, there)]:
+    for problem in [*lost_files(folder, known, there, records), *outdated_files(folder, records, there)]:
         relative = problem.path.relative_to(folder).as_posix()
         stages.setdefault(stage_of(relative), StageState()).problems.append(problem)
     for file, what in records.unreadable.items():
@@ -114,10 +114,13 @@ def check_file(folder: Path, relative: str, sha256: str | None) -> Problem | Non
     return None
 
 
-def lost_files(folder: Path, known: Mapping[str, str], there: set[str]) -> Iterator[Problem]:
+def lost_files(folder: Path, known: Mapping[str, str], there: set[str], records: Records) -> Iterator[Problem]:
     """Files that a job wrote and that are gone."""
     for relative in sorted(set(known) - there):
-        yield damaged_file(folder, relative, "is missing, though its job wrote it")
+        what = "is missing, though its job wrote it"
+        record = records.by_output.get(relative)
+        unwanted = "" if record is None else f" (if it is no longer wanted, delete {record.file})"
+        yield damaged_file(folder, relative, f"{what}{unwanted}")
 
 
 def outdated_files(folder: Path, records: Records, there: set[str]) -> Iterator[Problem]:

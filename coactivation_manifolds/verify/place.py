@@ -64,8 +64,12 @@ class Place:
 
     @cached_property
     def manifests(self) -> list[tuple[str, Path]]:
-        """Name and manifest of each shard, in order."""
-        return [(wildcards["shard"], path) for path, wildcards in self.all_of(paths.MANIFEST)]
+        """Name and manifest of each shard, in order; those that the edges were not made of are left over."""
+        found = [(wildcards["shard"], path) for path, wildcards in self.all_of(paths.MANIFEST)]
+        edges = self.records.of_file(f"{self.inner}{Path(*Path(paths.EDGES).parts[2:])}")
+        read = [kind_below(path) for path in edges.inputs] if edges is not None else []
+        used = {kind[1]["shard"] for kind in read if kind is not None and kind[0].template == paths.SHARD_MARGINALS}
+        return [(shard, path) for shard, path in found if not used or shard in used]
 
     def problem(self, path: Path, what: str) -> Problem:
         """Something wrong with a file."""

@@ -75,9 +75,14 @@ class Records:
         for place in PLACES:
             for file in sorted(folder.glob(f"{place}/*.json")):
                 try:
-                    self._by_name[file.relative_to(folder).as_posix()] = JobRecord(file, read_json(file))
+                    content = read_json(file)
                 except CoactivationError as error:
                     self.unreadable[file] = str(error)
+                    continue
+                if is_sound(content):
+                    self._by_name[file.relative_to(folder).as_posix()] = JobRecord(file, content)
+                else:
+                    self.unreadable[file] = "is damaged: it does not describe a job"
 
     def __iter__(self) -> Iterator[JobRecord]:
         return iter(self._by_name.values())
@@ -102,6 +107,28 @@ class Records:
         place = place_of(wildcards["experiment"])
         named = (self.named(place, name) for name in kind.record_names(wildcards))
         return next((record for record in named if record is not None), None)
+
+
+def is_sound(content: Mapping[str, Any]) -> bool:
+    """Whether a record has what is read of it; one of an older version names neither inputs nor outputs."""
+    files = [content.get("inputs", []), content.get("outputs", [])]
+    parts = [content.get("wildcards", {}), content.get("params", {}), content.get("versions", {})]
+    return (
+        all(isinstance(part, Mapping) for part in parts)
+        and all(isinstance(each, list) and all(map(is_described, each)) for each in files)
+        and all("sha256" in each and not PurePosixPath(each["path"]).is_absolute() for each in files[1])
+    )
+
+
+def is_described(file: Any) -> bool:
+    """Whether an input or output has a path that climbs nowhere, a size, and a hash."""
+    return (
+        isinstance(file, Mapping)
+        and isinstance(file.get("path"), str)
+        and isinstance(file.get("size"), int)
+        and any(isinstance(file.get(key), str) for key in ("sha256", "sha256_of_sample"))
+        and ".." not in PurePosixPath(file["path"]).parts
+    )
 
 
 def kind_below(relative: str) -> tuple[FileKind, Mapping[str, str]] | None:

@@ -295,3 +295,40 @@ def test_the_window_of_positions_comes_from_the_record(results, capsys):
     record.write_text(json.dumps(content))
     out = verify(capsys, "--deep")[1]
     assert "results/tiny/cooccurrence/shard=000000.marginals.npy: differs from the firings" in out
+
+
+def test_a_shard_that_is_left_over_is_not_counted(results, capsys):
+    """As after a run with fewer tokens: its manifest is there, the edges were not made of it."""
+    shutil.copytree(results / "activations/shard=000001", results / "activations/shard=000002")
+    assert "derived anew, 2 shards, seed 0: right" in verify(capsys, "--deep")[1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_flipped_bit_of_a_record_ends_in_a_traceback(results, capsys, seed):
+    record = results / "provenance/count_shard.000000.json"
+    whole = record.read_bytes()
+    places = np.random.default_rng(seed).integers(0, len(whole) * 8, 5)
+    for place in places.tolist():
+        content = bytearray(whole)
+        content[place // 8] ^= 1 << place % 8
+        record.write_bytes(content)
+        assert verify(capsys)[0] in (1, 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outputs": "x"},
+        {"outputs": [{"path": "results/tiny/x", "size": 1}]},
+        {"outputs": [{"path": "/etc/passwd", "size": 1, "sha256": "0"}]},
+        {"outputs": [{"path": "results/tiny/../../x", "size": 1, "sha256": "0"}]},
+        {"inputs": [3]},
+        {"params": []},
+    ],
+)
+def test_a_record_that_describes_no_job_is_named(results, capsys, change):
+    record = results / "provenance/reduce_counts.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | change))
+    code, out = verify(capsys)
+    assert code == 4 and f"error: {record}: is damaged: it does not describe a job" in out
+    assert "/etc" not in out
