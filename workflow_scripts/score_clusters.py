@@ -4,7 +4,7 @@ from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.geometry.scores import score_clusters
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     score_clusters(
         snakemake.input.summary,
         index=FeatureIndex.open(snakemake.input.index[0]),

@@ -3,7 +3,7 @@
 from coactivation_manifolds.geometry.shift_summary import summarize_shifts
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     summarize_shifts(
         snakemake.params.seeds,
         snakemake.params.clusterings,

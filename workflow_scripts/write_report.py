@@ -3,7 +3,7 @@
 from coactivation_manifolds.job import job
 from coactivation_manifolds.report.experiment_page import write_report
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_report(
         config=snakemake.params.config,
         experiment_path=snakemake.input.experiment,
