@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs test lint dag bench bench-full rates lock clean-demo
+.PHONY: help setup demo pydocs reproduce-days test lint dag bench bench-full rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -51,6 +51,14 @@ demo: $(READY)
 pydocs: $(READY)
 	$(call run_workflow,results/pydocs/report.html)
 	@$(BIN)/coactivation-manifolds headline results/pydocs
+
+# Its clusters by cosine are scored too, so that their ranks stand beside those by co-activation.
+DAYS := results/gpt2-small_layer7_days
+DAYS_SCORED := components_j0.20 leiden_cpm_phi_j0.05_r0.050_s0 cosine_components_c0.50 cosine_leiden_cpm_c0.30_r0.400_s0
+
+reproduce-days: $(READY)
+	$(call run_workflow,$(DAYS)/report.html $(DAYS_SCORED:%=$(DAYS)/geometry/%/scores.parquet))
+	@$(BIN)/coactivation-manifolds compare-published $(DAYS) docs/published/days.yaml --out results/published_days.parquet
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile

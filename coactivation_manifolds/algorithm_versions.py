@@ -13,7 +13,7 @@ ALGORITHM_VERSION: dict[str, int] = {
     "index": 1,
     "null": 1,
     "cooccurrence": 2,
-    "similarity": 2,
+    "similarity": 3,
     "cosine": 1,
     "clustering": 2,
     "geometry": 1,
