@@ -25,6 +25,8 @@ LEFT, GAP, ROW_GAP, BOTTOM = 0.62, 0.62, 0.62, 0.5
 MIN_WIDTH = 9.4
 ROW_TITLE = FONT_SIZE + 0.5
 TOKEN_LENGTH = 16
+LEAST_VISIBLE = 0.2
+"""Of the points' span, that a shape's lines must have to be drawn into a panel."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def draw_cluster_panel(
         canvas.write(LEFT, top - 0.05, f"coloured by {colouring.title}", bold=True, size=ROW_TITLE, up="bottom")
         for column, (across, up) in enumerate(pairs):
             x, y = scores[:, across], scores[:, up]
-            seen = [line[:, [across, up]] for line in outline if line.shape[1] > up]
+            seen = visible_from(outline, (across, up), span=max(np.ptp(x), np.ptp(y)))
             held = np.vstack([np.column_stack([x, y]), *seen])
             frame = Frame.around(held[:, 0], held[:, 1], left=grid.left(column), top=top, side=grid.panel)
             draw_frame(
@@ -109,6 +111,15 @@ def draw_cluster_panel(
             draw_outline(canvas, frame, seen)
         draw_legend(canvas, colouring, left=grid.left(grid.columns), top=top, height=grid.panel)
     canvas.save(path, metadata=figure_metadata(view, basis))
+
+
+def visible_from(
+    outline: Sequence[npt.NDArray[np.float64]], pair: tuple[int, int], *, span: float
+) -> list[npt.NDArray[np.float64]]:
+    """The lines of a shape in two components, [n, 2]; none where all are a dot beside points that span so much."""
+    seen = [line[:, list(pair)] for line in outline if line.shape[1] > max(pair)]
+    extent = float(np.ptp(np.vstack(seen), axis=0).max()) if seen else 0.0
+    return seen if extent >= LEAST_VISIBLE * span else []
 
 
 def component_pairs(n_components: int) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from coactivation_manifolds.figures.canvas import Canvas
 from coactivation_manifolds.figures.frame import Frame
 from coactivation_manifolds.figures.style import INK
 
-HALO, LINE = 3.6, 1.3
+HALO, LINE = 2.2, 0.9
 """Widths in points of a line and of the white below it, which keeps it visible over dark points."""
 
 

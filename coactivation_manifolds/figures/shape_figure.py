@@ -19,7 +19,7 @@ from coactivation_manifolds.figures.shape_views import SideView, side_views
 from coactivation_manifolds.figures.style import FONT_SIZE, GREY, INK, MARKERS, MUTED, PALETTE, SMALL, TITLE
 from coactivation_manifolds.figures.token_names import TokenNames, drawable
 from coactivation_manifolds.geometry.cluster_view import ClusterView
-from coactivation_manifolds.geometry.fitted_shape import FittedShape, latent_places
+from coactivation_manifolds.geometry.fitted_shape import FittedShape, latent_places, leading_latents
 from coactivation_manifolds.geometry.shapes.persistence import Persistence
 from coactivation_manifolds.storage import PathLike
 
@@ -38,6 +38,7 @@ STATISTICS = {
     "helix": "gain over line and circle",
     "curve": "share of variance along the curve",
 }
+COLOURS = "points: coloured by the latent that is most above its own mean there"
 ORDERS = {
     "circle": "latents round the ring",
     "simplex": "latents by vertex",
@@ -79,13 +80,14 @@ def draw_shape_figure(
     panels = LEFT + beside + len(sides) * (SIDE + GAP) + beside - (0.35 if round_ring else 0.0)
     legend = 0.0 if round_ring else LEGEND + 0.15
     width = panels + legend + EVIDENCE + 2 * MARGIN
+    facts = [*evidence.facts, COLOURS]
     lines = break_lines(evidence.reading, width=width - 2 * MARGIN, size=FONT_SIZE)
-    top = MARGIN + 0.3 + LINE * len(evidence.facts) + 0.45
+    top = MARGIN + 0.3 + LINE * len(facts) + 0.45
     bottom = top + SIDE + 0.62
     canvas = Canvas(width=width, height=bottom + LINE * len(lines) + MARGIN)
     title = f"{shape_title(shape)} · cluster {view.record.name} of {view.clustering}"
     canvas.write(MARGIN, MARGIN, title, size=TITLE, bold=True)
-    for line, text in enumerate(evidence.facts):
+    for line, text in enumerate(facts):
         canvas.write(MARGIN, MARGIN + 0.3 + LINE * line, text, colour=INK if line == 0 else MUTED)
     _draw_sides(canvas, view, shape, names, sides, left=LEFT + beside, top=top)
     _draw_evidence(canvas, shape, evidence, left=panels + legend + MARGIN, top=top)
@@ -100,26 +102,26 @@ def shape_title(shape: FittedShape) -> str:
 
 
 def latent_colouring(
-    view: ClusterView, names: TokenNames, order: npt.NDArray[np.int64], *, title: str, marks: Sequence[str] | None = None
+    view: ClusterView, shape: FittedShape, names: TokenNames, order: npt.NDArray[np.int64], *, marks: Sequence[str] = ()
 ) -> KindColouring:
-    """The drawn points by the member that fires strongest, members in the shape's order.
+    """The drawn points by the latent that is most above its own mean, latents in the shape's order.
 
-    ``of_point`` is over the drawn points; ``kinds`` holds all members, each with its mark in front where there are any
+    ``of_point`` is over the drawn points; ``kinds`` holds all latents, each with its mark in front where there are any
     (in the same order).
     """
-    strongest = view.sample_activations.argmax(axis=1)
+    leading = leading_latents(shape, view.sample_activations)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    of_point = place[strongest]
+    of_point = place[leading]
     counts = np.bincount(of_point, minlength=len(order)).tolist()
     members = [view.record.members[column] for column in order.tolist()]
-    before = marks or [""] * len(order)
+    before = list(marks) or [""] * len(order)
     looks = [(colour, marker) for marker in MARKERS for colour in PALETTE]
     kinds = [
         Kind(member, f"{mark}{latent_name(member, token)}", *looks[i % len(looks)], counts[i])
         for i, (member, token, mark) in enumerate(zip(members, names.strongest(members), before, strict=True))
     ]
-    return KindColouring(title, tuple(kinds), (), of_point)
+    return KindColouring(ORDERS[shape.kind], tuple(kinds), (), of_point)
 
 
 def latent_name(latent: int, token: str | None) -> str:
@@ -138,8 +140,8 @@ def _draw_sides(
     top: float,
 ) -> None:
     order, places = latent_places(shape)
-    marks = [f"{int(vertex) + 1}: " for vertex in places[order]] if shape.kind == "simplex" else None
-    colouring = latent_colouring(view, names, order, title=ORDERS[shape.kind], marks=marks)
+    marks = [f"{int(vertex) + 1}: " for vertex in places[order]] if shape.kind == "simplex" else []
+    colouring = latent_colouring(view, shape, names, order, marks=marks)
     scores = shape.scores(view.sample_activations)
     drawn = np.random.default_rng(view.settings["seed"]).permutation(len(scores)).astype(np.int64)
     for column, side in enumerate(sides):

@@ -114,6 +114,13 @@ def latent_places(shape: FittedShape) -> tuple[npt.NDArray[np.int64], Array]:
     return np.argsort(places, kind="stable").astype(np.int64), places
 
 
+def leading_latents(shape: FittedShape, activations: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Column of the latent that is most above its own mean, in its standard deviations, on each point [n, k]."""
+    fitted = shape.activations
+    spread = np.maximum(fitted.std(axis=0), np.finfo(float).tiny)
+    return np.asarray(((np.asarray(activations) - fitted.mean(axis=0)) / spread).argmax(axis=1))
+
+
 def _blank(shape: FittedShape, n: int) -> Array:
     return np.zeros((n, shape.axes.n_components))
 
