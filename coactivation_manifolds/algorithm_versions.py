@@ -17,6 +17,6 @@ ALGORITHM_VERSION: dict[str, int] = {
     "cosine": 1,
     "clustering": 2,
     "geometry": 1,
-    "figures": 2,
-    "report": 2,
+    "figures": 3,
+    "report": 3,
 }

@@ -51,7 +51,9 @@ def write_scores(path, made, *, summary_path=None, called=None, min_size=2, max_
             points = made.index.matching_rows(record.members, min_active=1, positions=None)
             shape, q = (called or {}).get(record.cluster_id, (None, None))
             shares = {"evr_recon_pc1": 0.5, "evr_recon_pc2": 0.3} if len(points) >= 64 else {}
-            rows.append({"cluster_id": record.cluster_id, "n_points": len(points), "shape": shape, "q_value": q} | shares)
+            rows.append(
+                {"cluster_id": record.cluster_id, "n_points": len(points), "shape": shape, "q_value": q} | shares
+            )
     columns = {name: [row.get(name) for row in rows] for name in schemas.SCORES.names}
     write_table(schemas.conform(columns, schemas.SCORES), path)
 

@@ -258,3 +258,9 @@ def drawing_settings(config: Config) -> Config:
         "max_size_on_request": config["geometry"]["max_size_on_request"],
         "seed": config["seed"],
     }
+
+
+def gallery_settings(config: Config) -> Config:
+    """What decides the gallery: the figures' settings, and which finds are drawn with what."""
+    kept = ("gallery_finds", "persistence", "max_q")
+    return drawing_settings(config) | {key: config["geometry"][key] for key in kept}

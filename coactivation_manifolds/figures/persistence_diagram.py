@@ -28,4 +28,6 @@ def draw_persistence(canvas: Canvas, found: Persistence, *, left: float, top: fl
     canvas.scatter(x[1:], y[1:], rgb_of([GREY]), marker="o", area=14)
     canvas.scatter(x[:1], y[:1], rgb_of([PALETTE[1]]), marker="o", area=40, alpha=1)
     others = f", {found.ratio:.1f} times the second" if np.isfinite(found.ratio) else ", the only one"
-    canvas.write(left + side, top - 0.03, f"longest{others}", size=SMALL, colour=PALETTE[1], across="right", up="bottom")
+    canvas.write(
+        left + side, top - 0.03, f"longest{others}", size=SMALL, colour=PALETTE[1], across="right", up="bottom"
+    )

@@ -21,8 +21,8 @@ from coactivation_manifolds.geometry.nulls.shape_test import prepare
 from coactivation_manifolds.geometry.pca import ACTIVATIONS, RECONSTRUCTION
 from coactivation_manifolds.geometry.shapes.persistence import measure_persistence
 from coactivation_manifolds.report.cluster_page import write_cluster_page
-from coactivation_manifolds.report.finds import Find, fact_lines
-from coactivation_manifolds.report.shape_reading import Part, plain_reading, read_shape, reading_words
+from coactivation_manifolds.report.finds import Find, Part, fact_lines, plain_reading, reading_words
+from coactivation_manifolds.report.shape_reading import read_shape
 from coactivation_manifolds.storage import PathLike
 
 if TYPE_CHECKING:
@@ -100,5 +100,7 @@ def draw_find(
     lines = [place_in(view.axes[shape.basis], shape, line) for line in outline(shape)]
     called = [f"{find.name} · {facts[0]}"]
     draw_cluster_panel(view, names, folder / "pca.png", basis=shape.basis, outline=lines, called=called)
-    write_cluster_page(view, names, folder / "cluster.html", index=index, called=[*called, facts[1], plain_reading(parts)])
+    write_cluster_page(
+        view, names, folder / "cluster.html", index=index, called=[*called, facts[1], plain_reading(parts)]
+    )
     return parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
+from typing import NamedTuple
 
 from coactivation_manifolds.clustering.membership import footer
 from coactivation_manifolds.schemas import SHAPE_NAMES
@@ -130,3 +131,27 @@ def fact_lines(find: Find) -> list[str]:
         beside.append("missed by decoder cosine" if find.missed_by_cosine else "found by decoder cosine too")
     beside.append(f"in {find.range}")
     return [" · ".join(call), " · ".join(beside)]
+
+
+class Part(NamedTuple):
+    """A piece of a reading: words, and the latents (with their tokens) that they are about."""
+
+    words: str
+    latents: list[tuple[int, str | None]]
+
+
+def reading_words(parts: Sequence[Part]) -> list[str]:
+    """A reading as words to be set in lines: ``17 (Monday), 201 (Tuesday)``."""
+    words: list[str] = []
+    for part in parts:
+        words += part.words.split(" ")
+        last = len(part.latents) - 1
+        for i, (latent, token) in enumerate(part.latents):
+            words.append(f"{latent}{'' if token is None else f' ({token})'}{',' if i < last else ''}")
+        words[-1] += ";" if part is not parts[-1] else ""
+    return words
+
+
+def plain_reading(parts: Sequence[Part]) -> str:
+    """A reading as one line of text."""
+    return " ".join(reading_words(parts))

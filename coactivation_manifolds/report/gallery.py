@@ -16,8 +16,7 @@ from coactivation_manifolds.geometry.cluster_view import look_at_cluster
 from coactivation_manifolds.geometry.clusters import find_cluster, point_rule, read_clusters, read_decoder
 from coactivation_manifolds.report.cluster_rows import member_tokens
 from coactivation_manifolds.report.find_files import draw_find, fit_find, read_null_draws
-from coactivation_manifolds.report.finds import Find, TestedFamily, read_families, read_finds
-from coactivation_manifolds.report.shape_reading import Part
+from coactivation_manifolds.report.finds import Find, Part, TestedFamily, read_families, read_finds
 from coactivation_manifolds.report.templates import image_data, render
 from coactivation_manifolds.storage import PathLike, write_json, write_text
 
@@ -91,7 +90,9 @@ def draw_gallery(
         if find.clustering not in clusterings:
             raise ResultsError(f"{finds_path} holds clusters of {find.clustering}, which the sweep lacks: make it anew")
         files = clusterings[find.clustering]
-        shown.append(show_find(find, files, index=index, decoder=decoder, names=names, settings=settings, folder=folder))
+        shown.append(
+            show_find(find, files, index=index, decoder=decoder, names=names, settings=settings, folder=folder)
+        )
         index.forget_pages()
     readings = {str(each.find.find_id): [part._asdict() for part in each.reading] for each in shown}
     write_json({"readings": readings}, folder / "readings.json")

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from coactivation_manifolds.figures.token_names import SPACE, TokenNames, readable
 from coactivation_manifolds.geometry.cluster_view import ClusterView
 from coactivation_manifolds.geometry.fitted_shape import FittedShape, latent_places
+from coactivation_manifolds.report.finds import Part
 
 TOKEN_LENGTH = 24
 TOKENS_AT_VERTEX = 3
 NEAR_VERTEX = 50
 """Points nearest a vertex whose tokens are counted."""
-
-
-class Part(NamedTuple):
-    """A piece of a reading: words, and the latents (with their tokens) that they are about."""
-
-    words: str
-    latents: list[tuple[int, str | None]]
 
 
 def read_shape(view: ClusterView, shape: FittedShape, names: TokenNames) -> list[Part]:
@@ -37,7 +30,7 @@ def read_shape(view: ClusterView, shape: FittedShape, names: TokenNames) -> list
             for v in range(shape.n_vertices)
         ]
     if shape.kind == "circle":
-        first = f"latents in order round the ring, anticlockwise from the left:"
+        first = "latents in order round the ring, anticlockwise from the left:"
     elif shape.kind == "helix":
         first = f"{shape.fit.turns:.1f} turns of period {shape.fit.period:.3g} along the axis; latents in order:"
     else:
@@ -60,18 +53,6 @@ def vertex_tokens(view: ClusterView, shape: FittedShape, names: TokenNames) -> l
     return found
 
 
-def reading_words(parts: Sequence[Part]) -> list[str]:
-    """A reading as words to be set in lines: ``17 (Monday), 201 (Tuesday)``."""
-    words: list[str] = []
-    for part in parts:
-        words += part.words.split(" ")
-        last = len(part.latents) - 1
-        for i, (latent, token) in enumerate(part.latents):
-            words.append(f"{latent}{'' if token is None else f' ({token})'}{',' if i < last else ''}")
-        words[-1] += ";" if part is not parts[-1] else ""
-    return words
-
-
 def _vertex_words(vertex: int, tokens: Sequence[str]) -> str:
     near = f" (near it the tokens {', '.join(tokens)})" if tokens else ""
     return f"vertex {vertex + 1}{near}:"
@@ -82,8 +63,3 @@ def _plain(token: str | None) -> str | None:
     if token is None:
         return None
     return readable(token.strip(SPACE) or token, max_length=TOKEN_LENGTH)
-
-
-def plain_reading(parts: Sequence[Part]) -> str:
-    """A reading as one line of text."""
-    return " ".join(reading_words(parts))
