@@ -195,7 +195,8 @@ def test_a_missing_shard_file_is_told(tmp_path):
 def test_other_seeds_differ():
     seeds = other_seeds(5, 4, seed=0)
     assert len({5, *seeds}) == 5
-    assert other_seeds(seeds[0], 4, seed=0) == [*seeds[1:], other_seeds(5, 5, seed=0)[4]]
+    assert seeds[0] not in other_seeds(seeds[0], 4, seed=0)
+    assert other_seeds(5, 4, seed=0) == seeds != other_seeds(5, 4, seed=1)
 
 
 @pytest.mark.parametrize(
