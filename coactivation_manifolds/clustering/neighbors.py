@@ -15,8 +15,11 @@ def sweep_neighbors(spec: ClusteringSpec, swept: Iterable[ClusteringSpec]) -> li
     """The swept clusterings with the next lower and the next higher threshold, or resolution, and all else alike.
 
     At most two for connected components and four for Leiden; ``spec`` itself need not be swept. For a matched cosine
-    clustering they are the ones matched to its reference's neighbours.
+    clustering they are the ones matched to its reference's neighbours. A clustering that finds its threshold itself has
+    none and is none: where it stands is not known before it is made.
     """
+    if spec.automatic:
+        return []
     others = [replace(other, matched=spec.matched) if other.graph == spec.graph else other for other in swept]
     found = []
     for varied in VARIED:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from coactivation_manifolds.clustering.automatic import with_threshold
 from coactivation_manifolds.clustering.cluster import partition_graph
 from coactivation_manifolds.clustering.compare import best_matches
 from coactivation_manifolds.clustering.graph import (
@@ -84,8 +85,8 @@ def measure_stability(
         A file is missing or damaged.
 
     """
-    spec = parse_spec(clustering)
     clusters, made_with = read_clusters(clusters_path)
+    spec = with_threshold(parse_spec(clustering), made_with)
     parts: dict[str, Floats | None] = dict.fromkeys(STABILITY.names[1:4])
     if spec.method == "leiden" and n_seeds:
         resolution = float(made_with.get("resolution") or spec.resolution or 0)
