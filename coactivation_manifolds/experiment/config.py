@@ -195,7 +195,7 @@ def check_clustering(name: str, config: Config) -> None:
     """
     spec = parse_spec(name)
     floor = Decimal(str(config["similarity"]["jaccard_floor"]))
-    if spec.graph == "coactivation" and spec.threshold < floor:
+    if spec.graph == "coactivation" and not spec.automatic and spec.threshold < floor:
         raise ConfigError(
             f"{name} asks for edges at Jaccard >= {spec.threshold}, below similarity.jaccard_floor = {floor} of "
             f'experiment "{config["name"]}": raise the threshold, or lower the floor (the counts are then made anew)'

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from coactivation_manifolds.clustering.spec import parse_spec
 from coactivation_manifolds.clustering.sweep import suggest_threshold
 from coactivation_manifolds.experiment.config import geometry_settings, is_imported
 from coactivation_manifolds.figures.token_names import TokenNames
@@ -184,10 +185,17 @@ def table_rows(
 
 def sweep_rows(sweep: pa.Table, *, headline: str, suggested: str | None) -> list[dict[str, Any]]:
     """The sweep's table, with what each clustering is to the reader."""
-    roles = {suggested: "suggested", headline: "this report"}
-    if suggested == headline:
-        roles = {headline: "suggested, this report"}
-    return [{**row, "role": roles.get(row["clustering"], "")} for row in sweep.to_pylist()]
+
+    def role(name: str, threshold: float | None) -> str:
+        is_automatic = parse_spec(name).automatic
+        parts = {
+            f"at Jaccard {threshold}, chosen by its rule": is_automatic,
+            "suggested": name == suggested,
+            "this report": name == headline,
+        }
+        return ", ".join(part for part, holds in parts.items() if holds)
+
+    return [{**row, "role": role(row["clustering"], row["threshold"])} for row in sweep.to_pylist()]
 
 
 def compare_with_cosine(clusters: Sequence[ClusterRecord]) -> dict[str, Any] | None:
