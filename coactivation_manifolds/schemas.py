@@ -235,7 +235,9 @@ SHAPE_TESTS = pa.schema(
         ("candidate_vertices", pa.int32()),
         ("effect", pa.float64()),
         ("if_not_called", pa.string()),
-        *_fields((f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "p_activations")), pa.float64()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "p_activations")), pa.float64()
+        ),
         *_IRREDUCIBLE,
         ("engels_score", pa.float64()),
     ]
@@ -264,7 +266,8 @@ SCORES = pa.schema(
         pa.field("n_vertices", pa.int32()),
         *_fields(("q_value", "effect"), pa.float64()),
         *_fields(
-            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q", "p_activations")), pa.float64()
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q", "p_activations")),
+            pa.float64(),
         ),
         *_fields(("p_any", "q_any"), pa.float64()),
         ("n_draws", pa.int64()),

@@ -112,4 +112,6 @@ def _tell(shapes: Sequence[str | None], record: Mapping[str, str], *, max_q: flo
         return
     logger.info("the smallest q that a single find could have reached: %.3g", float(record["smallest_q"]))
     if float(record["smallest_q"]) > max_q:
-        logger.warning("no single shape could have been found at q <= %g: too few null draws for so many clusters", max_q)
+        logger.warning(
+            "no single shape could have been found at q <= %g: too few null draws for so many clusters", max_q
+        )

@@ -123,7 +123,9 @@ def draw_nulls(
     reachable = smallest_q(len(drawn), draws_needed(n_family, 1, q=settings["max_q"])) if drawn else None
     record = {"n_tested": str(len(drawn)), "smallest_q": "" if reachable is None else repr(reachable)}
     write_table(_as_table(list(drawn.values()), names), draws_path, metadata=record)
-    logger.info("%d clusters tested, %d null draws", len(drawn), sum(len(each.statistics) - 1 for each in drawn.values()))
+    logger.info(
+        "%d clusters tested, %d null draws", len(drawn), sum(len(each.statistics) - 1 for each in drawn.values())
+    )
 
 
 def draw_one(tested: TestedPoints, settings: Mapping[str, Any], n_draws: int | None) -> Drawn:

@@ -110,8 +110,6 @@ def summarize_tests(
     logger.info("%d clusters, %d of them with a shape that holds", len(rows), len(described))
 
 
-
-
 def iterate_draws(table: pa.Table, draws_path: PathLike, names: Sequence[str]) -> Iterator[tuple[int, Array]]:
     """By cluster, the statistics of the cluster and its draws, float64 [1 + r, s].
 
@@ -133,9 +131,7 @@ def iterate_draws(table: pa.Table, draws_path: PathLike, names: Sequence[str]) -
         yield int(ids[start]), values[start:end]
 
 
-def find_candidate(
-    tested: TestedPoints, outcome: NullTest, names: Sequence[str], *, max_p: float
-) -> Candidate | None:
+def find_candidate(tested: TestedPoints, outcome: NullTest, names: Sequence[str], *, max_p: float) -> Candidate | None:
     """The shape of smallest p that holds, the first of the registry among equals; None where none does.
 
     Most true shapes have the smallest p that there is for several shapes: a ring and a triangle are both nearer to a
@@ -151,9 +147,7 @@ def find_candidate(
             continue
         basis, _, shape = names[s].partition("_")
         kind, _, vertices = shape.partition("_")
-        fitted = fit_shape(
-            tested.activations, turn=turns[basis], kind=kind, basis=basis, n_vertices=int(vertices or 0)
-        )
+        fitted = fit_shape(tested.activations, turn=turns[basis], kind=kind, basis=basis, n_vertices=int(vertices or 0))
         if SHAPES[shape].holds(fitted.fit):
             return Candidate(s, fitted)
     return None
@@ -199,8 +193,6 @@ def outcome_row(
             "effect": float(outcome.excess[candidate.statistic]),
         }
     return row
-
-
 
 
 def _split(statistics: Array) -> tuple[Array, Array]:
