@@ -12,10 +12,6 @@ from coactivation_manifolds.errors import InputError
 MAX_UINT16_LATENTS = 65_536
 
 
-def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
-    return [(name, kind) for name in names]
-
-
 def feature_id_type(n_latents: int) -> pa.DataType:
     """The type of latent ids: uint16 while every id fits (up to 65,536 latents), uint32 above."""
     return pa.uint16() if n_latents <= MAX_UINT16_LATENTS else pa.uint32()
@@ -106,10 +102,21 @@ CANDIDATES = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32())])
 
 EDGES = pa.schema(
     [
-        *_fields(("feature_a", "feature_b"), pa.uint32()),
-        *_fields(("n_a", "n_b", "n_ab"), pa.int64()),
-        *_fields(("jaccard", "dice", "overlap", "phi", "log_lift"), pa.float64()),
-        *_fields(("expected", "z", "log10_p", "log10_q", "cosine"), pa.float64()),
+        ("feature_a", pa.uint32()),
+        ("feature_b", pa.uint32()),
+        ("n_a", pa.int64()),
+        ("n_b", pa.int64()),
+        ("n_ab", pa.int64()),
+        ("jaccard", pa.float64()),
+        ("dice", pa.float64()),
+        ("overlap", pa.float64()),
+        ("phi", pa.float64()),
+        ("log_lift", pa.float64()),
+        ("expected", pa.float64()),
+        ("z", pa.float64()),
+        ("log10_p", pa.float64()),
+        ("log10_q", pa.float64()),
+        ("cosine", pa.float64()),
     ]
 )
 
@@ -196,13 +203,16 @@ SHAPE_NAMES = ("circle", "simplex", "helix", "curve")
 """Names that a cluster may be called by; the registry of shapes tells simplices apart by their vertices."""
 
 
+def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
 VARIANCE = pa.schema(
     [
         ("cluster_id", pa.int32()),
         ("n_points", pa.int64()),
-        *_fields(
-            (f"evr_{basis}_pc{i}" for basis in ("recon", "act") for i in range(1, N_COMPONENTS + 1)), pa.float64()
-        ),
+        *_fields((f"evr_recon_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
+        *_fields((f"evr_act_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
     ]
 )
 
@@ -224,7 +234,10 @@ SHAPE_TESTS = pa.schema(
         ("candidate_basis", pa.string()),
         ("candidate_vertices", pa.int32()),
         ("effect", pa.float64()),
-        *_fields((f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p")), pa.float64()),
+        ("if_not_called", pa.string()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "p_activations")), pa.float64()
+        ),
         *_IRREDUCIBLE,
         ("engels_score", pa.float64()),
     ]
@@ -234,6 +247,17 @@ _STABILITIES = _fields(("stability_seeds", "stability_shards", "stability_sweep"
 
 STABILITY = pa.schema([("cluster_id", pa.int32()), *_STABILITIES])
 
+CONNECTED_SETS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("shape", pa.string()),
+        ("basis", pa.string()),
+        *_fields(("statistic", "mean_jaccard"), pa.float64()),
+        ("n_sets", pa.int64()),
+        *_fields(("sets_mean_jaccard", "sets_median", "sets_q95", "p_connected"), pa.float64()),
+    ]
+)
+
 SCORES = pa.schema(
     [
         *VARIANCE,
@@ -241,11 +265,15 @@ SCORES = pa.schema(
         pa.field("basis", pa.string()),
         pa.field("n_vertices", pa.int32()),
         *_fields(("q_value", "effect"), pa.float64()),
-        *_fields((f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q")), pa.float64()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q", "p_activations")),
+            pa.float64(),
+        ),
         *_fields(("p_any", "q_any"), pa.float64()),
         ("n_draws", pa.int64()),
         *_IRREDUCIBLE,
         ("engels_rank", pa.int32()),
+        ("p_connected", pa.float64()),
         *_STABILITIES,
         ("missed_by_cosine", pa.bool_()),
         ("rank", pa.int32()),
@@ -255,6 +283,7 @@ SCORES = pa.schema(
 FINDS = pa.schema(
     [
         ("find_id", pa.int32()),
+        ("graph", pa.string()),
         ("shape", pa.string()),
         ("basis", pa.string()),
         ("n_vertices", pa.int32()),
@@ -265,10 +294,22 @@ FINDS = pa.schema(
         ("clustering", pa.string()),
         ("cluster_id", pa.int32()),
         ("clusterings", pa.list_(pa.string())),
+        *_fields(("min_threshold", "max_threshold"), pa.float64()),
+        ("n_sets", pa.int64()),
         *_IRREDUCIBLE,
-        ("stability", pa.float64()),
+        *_fields(("p_connected", "stability"), pa.float64()),
         ("missed_by_cosine", pa.bool_()),
         ("cosine_best_jaccard", pa.float64()),
+    ]
+)
+
+FINDS_SUMMARY = pa.schema(
+    [
+        ("kind", pa.string()),
+        *_fields(("shift_seed", "n_clusterings", "n_tested", "n_called"), pa.int64()),
+        *_fields((f"n_{shape}" for shape in SHAPE_NAMES), pa.int64()),
+        ("n_missed_by_cosine", pa.int64()),
+        ("smallest_q", pa.float64()),
     ]
 )
 
