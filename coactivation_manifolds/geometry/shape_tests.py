@@ -127,7 +127,7 @@ def iterate_draws(table: pa.Table, draws_path: PathLike, names: Sequence[str]) -
     starts = np.flatnonzero(table["draw"].to_numpy() == 0)
     ids = table["cluster_id"].to_numpy()
     values = np.column_stack([table[name].to_numpy() for name in names])
-    for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
+    for start, end in zip(starts, [*starts, len(ids)][1:], strict=True):
         yield int(ids[start]), values[start:end]
 
 
