@@ -12,10 +12,13 @@ from synthetic_clusters import SETTINGS, array_index, write_summary
 from coactivation_manifolds import schemas
 from coactivation_manifolds.clustering.membership import footer
 from coactivation_manifolds.errors import CoactivationError, ResultsError
+from coactivation_manifolds.geometry import shape_points
+from coactivation_manifolds.geometry.fitted_shape import fit_shape
 from coactivation_manifolds.geometry.ranking import rank_clusters
 from coactivation_manifolds.geometry.shape_draws import draw_nulls
 from coactivation_manifolds.geometry.shape_tests import summarize_tests
 from coactivation_manifolds.geometry.variance import measure_clusters
+from coactivation_manifolds.geometry.vertex_tokens import vertex_token_ids
 from coactivation_manifolds.storage import read_json, read_table, write_array, write_table
 
 SHAPES = SETTINGS | {"sample_points": 300, "max_q": 0.05, "family": 1}
@@ -241,3 +244,17 @@ def test_tests_of_another_clustering_are_refused(finished, tmp_path):
     (tmp_path / "tests.parquet").write_bytes((finished.folder / "tests.parquet").read_bytes())
     with pytest.raises(ResultsError, match=r"which .*variance\.parquet lacks"):
         rank(made)
+
+
+def test_tokens_at_the_vertices_of_a_simplex():
+    rng = np.random.default_rng(5)
+    belief = rng.dirichlet([0.6, 0.6, 0.6], 500)
+    activations = belief * 4
+    index = array_index(activations, token_ids=belief.argmax(axis=1) + 10)
+    tested = shape_points.TestedPoints(None, 500, np.arange(500), index.dense.astype(float), None, 0)
+    shape = fit_shape(tested.activations, turn=np.eye(3), kind="simplex", basis="act", n_vertices=3)
+    tokens = vertex_token_ids(shape, tested, index)
+    assert sorted(tokens) == [[10], [11], [12]]
+    nearest = shape.fit.weights.argmax(axis=1)
+    assert {tokens[v][0] - 10 for v in np.unique(nearest)} == {0, 1, 2}
+    assert vertex_token_ids(shape, tested, array_index(activations)) == [[], [], []]
