@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -199,10 +199,118 @@ PLANTED_TRUTH = pa.schema(
 
 N_COMPONENTS = 5
 
+SHAPE_NAMES = ("circle", "simplex", "helix", "curve")
+"""Names that a cluster may be called by; the registry of shapes tells simplices apart by their vertices."""
+
+
+def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
+VARIANCE = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("n_points", pa.int64()),
+        *_fields((f"evr_recon_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
+        *_fields((f"evr_act_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
+    ]
+)
+
+
+def shape_draws_schema(statistics: Sequence[str]) -> pa.Schema:
+    """Statistics of the observed cluster (draw 0) and of each null draw, named ``{basis}_{shape}``."""
+    return pa.schema([("cluster_id", pa.int32()), ("draw", pa.int32()), *_fields(statistics, pa.float64())])
+
+
+_IRREDUCIBLE = _fields(("separability_bits", "mixture_index"), pa.float64())
+
+SHAPE_TESTS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("n_points", pa.int64()),
+        ("n_draws", pa.int64()),
+        ("p_any", pa.float64()),
+        ("candidate", pa.string()),
+        ("candidate_basis", pa.string()),
+        ("candidate_vertices", pa.int32()),
+        ("effect", pa.float64()),
+        ("if_not_called", pa.string()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "p_activations")), pa.float64()
+        ),
+        *_IRREDUCIBLE,
+        ("engels_score", pa.float64()),
+    ]
+)
+
+_STABILITIES = _fields(("stability_seeds", "stability_shards", "stability_sweep", "stability"), pa.float64())
+
+STABILITY = pa.schema([("cluster_id", pa.int32()), *_STABILITIES])
+
+CONNECTED_SETS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("shape", pa.string()),
+        ("basis", pa.string()),
+        *_fields(("statistic", "mean_jaccard"), pa.float64()),
+        ("n_sets", pa.int64()),
+        *_fields(("sets_mean_jaccard", "sets_median", "sets_q95", "p_connected"), pa.float64()),
+    ]
+)
+
 SCORES = pa.schema(
-    [("cluster_id", pa.int32()), ("n_points", pa.int64())]
-    + [(f"evr_recon_pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
-    + [(f"evr_act_pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
+    [
+        *VARIANCE,
+        pa.field("shape", pa.string()),
+        pa.field("basis", pa.string()),
+        pa.field("n_vertices", pa.int32()),
+        *_fields(("q_value", "effect"), pa.float64()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q", "p_activations")),
+            pa.float64(),
+        ),
+        *_fields(("p_any", "q_any"), pa.float64()),
+        ("n_draws", pa.int64()),
+        *_IRREDUCIBLE,
+        ("engels_rank", pa.int32()),
+        ("p_connected", pa.float64()),
+        *_STABILITIES,
+        ("missed_by_cosine", pa.bool_()),
+        ("rank", pa.int32()),
+    ]
+)
+
+FINDS = pa.schema(
+    [
+        ("find_id", pa.int32()),
+        ("graph", pa.string()),
+        ("shape", pa.string()),
+        ("basis", pa.string()),
+        ("n_vertices", pa.int32()),
+        *_fields(("q_value", "effect", "p_any"), pa.float64()),
+        *_fields(("n_draws", "n_points", "size"), pa.int64()),
+        ("members", pa.list_(pa.uint32())),
+        ("members_sha", pa.string()),
+        ("clustering", pa.string()),
+        ("cluster_id", pa.int32()),
+        ("clusterings", pa.list_(pa.string())),
+        *_fields(("min_threshold", "max_threshold"), pa.float64()),
+        ("n_sets", pa.int64()),
+        *_IRREDUCIBLE,
+        *_fields(("p_connected", "stability"), pa.float64()),
+        ("missed_by_cosine", pa.bool_()),
+        ("cosine_best_jaccard", pa.float64()),
+    ]
+)
+
+FINDS_SUMMARY = pa.schema(
+    [
+        ("kind", pa.string()),
+        *_fields(("shift_seed", "n_clusterings", "n_tested", "n_called"), pa.int64()),
+        *_fields((f"n_{shape}" for shape in SHAPE_NAMES), pa.int64()),
+        ("n_missed_by_cosine", pa.int64()),
+        ("smallest_q", pa.float64()),
+    ]
 )
 
 POINTS = pa.schema(
