@@ -2,7 +2,8 @@
 
 import pytest
 
-from coactivation_manifolds.experiment.tested import found_clusterings, neighbor_names, tested_clusterings
+from coactivation_manifolds.experiment import tested
+from coactivation_manifolds.experiment.tested import found_clusterings, neighbor_names
 
 SWEEP = ["components_j{0.10,0.20,0.30}", "leiden_cpm_phi_j0.05_r0.050_s0", "cosine_components_c0.50"]
 OWN = [*(f"components_j0.{t}" for t in (10, 20, 30)), "leiden_cpm_phi_j0.05_r0.050_s0"]
@@ -19,7 +20,7 @@ def config():
 
 
 def test_clusterings_of_coactivation_and_their_cosine_counterparts(config):
-    assert tested_clusterings(config) == OWN
+    assert tested.tested_clusterings(config) == OWN
     assert found_clusterings(config) == [*OWN, *(f"cosine_matched_{name}" for name in OWN)]
 
 
