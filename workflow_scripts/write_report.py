@@ -18,5 +18,8 @@ with job(snakemake.log[0]):
         vocab_path=snakemake.input.get("vocab") or None,
         shifts_path=snakemake.input.get("shifts") or None,
         planted=snakemake.input.get("planted") or None,
+        finds_path=snakemake.input.finds,
+        finds_summary_path=snakemake.input.finds_summary,
+        gallery_folder=snakemake.input.gallery,
         report_path=snakemake.output.report,
     )

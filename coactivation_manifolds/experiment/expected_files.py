@@ -140,6 +140,6 @@ def control_files(config: Config) -> list[Path]:
         ]
         found += [paths.fill(paths.CLUSTERS, experiment=name, clustering=each) for each in clusterings]
         if headline in clusterings:
-            scored = (paths.CLUSTERS_SUMMARY, paths.SCORES)
+            scored = (paths.CLUSTERS_SUMMARY, paths.VARIANCE)
             found += [paths.fill(template, experiment=name, clustering=headline) for template in scored]
     return found

@@ -25,6 +25,8 @@ from coactivation_manifolds.geometry.clusters import (
 from coactivation_manifolds.provenance import versions
 from coactivation_manifolds.report.by_chance import compare_with_controls
 from coactivation_manifolds.report.cluster_rows import ClusterTableRow, member_tokens, plane_share
+from coactivation_manifolds.report.finds import shape_words
+from coactivation_manifolds.report.found_shapes import found_shapes, tested_counts
 from coactivation_manifolds.report.reproduce import command, config_text
 from coactivation_manifolds.report.templates import image_data, render
 from coactivation_manifolds.storage import PathLike, read_json, read_table, write_text
@@ -53,6 +55,9 @@ def write_report(
     vocab_path: PathLike | None,
     shifts_path: PathLike | None,
     planted: Sequence[PathLike] | None,
+    finds_path: PathLike,
+    finds_summary_path: PathLike,
+    gallery_folder: PathLike,
     report_path: PathLike,
 ) -> None:
     """Write ``report.html``: one page without anything loaded from elsewhere; the clusters' own pages are linked.
@@ -73,6 +78,8 @@ def write_report(
         ``shift_summary.parquet``, where there are shifted controls.
     planted
         The check of the planted truth and its figure; empty where nothing was planted.
+    finds_path, finds_summary_path, gallery_folder
+        The shapes found over the sweep, how many by what, and their figures.
     report_path
         The page to write.
 
@@ -85,6 +92,7 @@ def write_report(
     rows = table_rows(clusters, scores, names, settings=settings, atlas=Path(atlas_folder), report=report)
     drawn = [row for row in rows if row.reason is None]
     listed = [row for row in rows if row.reason is not None]
+    n_tested, not_tested = tested_counts(rows)
     sweep = read_table(sweep_path)
     suggested, reason = suggest_threshold(sweep)
     headline = config["clustering"]["headline"]
@@ -95,9 +103,12 @@ def write_report(
         headline=headline,
         experiment=read_json(experiment_path),
         totals=read_json(totals_path),
+        shapes=found_shapes(finds_path, finds_summary_path, gallery_folder, report=report),
+        n_tested=n_tested,
+        not_tested=not_tested,
         imported=is_imported(dict(config)),
         rule=point_rule(settings),
-        settings=settings,
+        settings=settings | {"max_q": config["shapes"]["max_q"]},
         drawn=drawn,
         listed=listed[:MAX_LISTED],
         n_listed=len(listed),
@@ -165,6 +176,8 @@ def table_rows(
                 page=f"{link}/cluster.html",
                 figure=f"{link}/pca.png",
                 thumbnail=image_data(thumbnail) if n_thumbnails <= MAX_THUMBNAILS and thumbnail.exists() else "",
+                called=shape_words(score.get("shape"), score.get("n_vertices")),
+                q=score.get("q_value"),
             )
         )
     return rows

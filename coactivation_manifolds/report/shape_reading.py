@@ -1,0 +1,65 @@
+"""The reading of a fitted shape that a person needs: its latents in order, with the tokens that they fire on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from coactivation_manifolds.figures.token_names import SPACE, TokenNames, readable
+from coactivation_manifolds.geometry.cluster_view import ClusterView
+from coactivation_manifolds.geometry.fitted_shape import FittedShape, latent_places
+from coactivation_manifolds.report.finds import Part
+
+TOKEN_LENGTH = 24
+TOKENS_AT_VERTEX = 3
+NEAR_VERTEX = 50
+"""Points nearest a vertex whose tokens are counted."""
+
+
+def read_shape(view: ClusterView, shape: FittedShape, names: TokenNames) -> list[Part]:
+    """The latents in the shape's order; for a simplex by vertex, with the tokens of the points nearest it."""
+    order, places = latent_places(shape)
+    members = [view.record.members[column] for column in order.tolist()]
+    named = list(zip(members, [_plain(token) for token in names.strongest(members)], strict=True))
+    if shape.kind == "simplex":
+        vertices = places[order].astype(int).tolist()
+        tokens = vertex_tokens(view, shape, names)
+        return [
+            Part(_vertex_words(v, tokens[v]), [latent for latent, at in zip(named, vertices, strict=True) if at == v])
+            for v in range(shape.n_vertices)
+        ]
+    if shape.kind == "circle":
+        first = "latents in order round the ring, anticlockwise from the left:"
+    elif shape.kind == "helix":
+        first = f"{shape.fit.turns:.1f} turns of period {shape.fit.period:.3g} along the axis; latents in order:"
+    else:
+        first = "latents in order along the curve:"
+    return [Part(first, named)]
+
+
+def vertex_tokens(view: ClusterView, shape: FittedShape, names: TokenNames) -> list[list[str]]:
+    """The most frequent tokens of the drawn points nearest each vertex; empty lists where tokens are unknown."""
+    if view.token_ids is None:
+        return [[] for _ in range(shape.n_vertices)]
+    scores = shape.scores(view.sample_activations)[:, : shape.n_vertices - 1]
+    ids = view.token_ids[view.sample]
+    found = []
+    for corner in shape.fit.vertices:
+        near = np.argsort(((scores - corner) ** 2).sum(axis=1), kind="stable")[:NEAR_VERTEX]
+        kinds, counts = np.unique(ids[near], return_counts=True)
+        most = kinds[np.lexsort((kinds, -counts))][:TOKENS_AT_VERTEX]
+        found.append([_plain(name) or "" for name in names.names(most)])
+    return found
+
+
+def _vertex_words(vertex: int, tokens: Sequence[str]) -> str:
+    near = f" (near it the tokens {', '.join(tokens)})" if tokens else ""
+    return f"vertex {vertex + 1}{near}:"
+
+
+def _plain(token: str | None) -> str | None:
+    """A token within a sentence: without the marks of spaces at its ends, unless it is nothing else."""
+    if token is None:
+        return None
+    return readable(token.strip(SPACE) or token, max_length=TOKEN_LENGTH)
