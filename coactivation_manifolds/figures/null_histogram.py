@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.figures.canvas import Canvas
+from coactivation_manifolds.figures.canvas import Across, Canvas
 from coactivation_manifolds.figures.frame import LABEL_GAP, LINE_HEIGHT, TICK_GAP, ticks
 from coactivation_manifolds.figures.style import FONT_SIZE, GRID, MUTED, PALETTE, SMALL
 
@@ -59,6 +59,6 @@ def draw_null_histogram(
     canvas.fill(left, bottom, width, 0, MUTED)
     x = left + (observed - low) * (width / span)
     canvas.fill(x - 0.01, top + 0.17, 0.02, height - 0.17, OBSERVED)
-    side = "right" if observed > low + span / 2 else "left"
+    side: Across = "right" if observed > low + span / 2 else "left"
     canvas.write(x, top, f"observed {observed:.3g}", size=SMALL, colour=OBSERVED, bold=True, across=side)
     canvas.write(left + width / 2, bottom + TICK_GAP + LINE_HEIGHT + LABEL_GAP, label, size=FONT_SIZE, across="center")

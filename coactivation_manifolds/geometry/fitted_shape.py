@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ from coactivation_manifolds.geometry.shapes.curve import order_along
 from coactivation_manifolds.geometry.shapes.registry import SHAPES
 
 Array = npt.NDArray[np.float64]
-Kind = Literal["circle", "simplex", "helix", "curve"]
 
 N_ROUND = 181
 N_STEPS_A_TURN = 60
@@ -42,7 +41,7 @@ class FittedShape:
 
     """
 
-    kind: Kind
+    kind: str
     basis: str
     fit: Any
     axes: Axes
@@ -59,7 +58,7 @@ class FittedShape:
         return len(self.fit.vertices) if self.kind == "simplex" else 0
 
 
-def fit_shape(activations: npt.ArrayLike, *, turn: Array, kind: Kind, basis: str, n_vertices: int = 0) -> FittedShape:
+def fit_shape(activations: npt.ArrayLike, *, turn: Array, kind: str, basis: str, n_vertices: int = 0) -> FittedShape:
     """Fit one shape to a cluster's points, as its test does.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The files of one find: its shape with what it was tested against, its components with the shape drawn in, its page."""
+"""The files of one find: its shape with its null draws, its components with the shape drawn in, its page."""
 
 from __future__ import annotations
 
