@@ -17,6 +17,9 @@ ALGORITHM_VERSION: dict[str, int] = {
     "cosine": 1,
     "clustering": 2,
     "geometry": 1,
+    "stability": 1,
+    "connected_sets": 1,
+    "finds": 1,
     "figures": 3,
     "report": 3,
 }

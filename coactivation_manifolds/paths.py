@@ -74,6 +74,7 @@ VARIANCE = f"{GEOMETRY}/variance.parquet"
 SHAPE_DRAWS = f"{GEOMETRY}/shape_draws.parquet"
 SHAPE_TESTS = f"{GEOMETRY}/shape_tests.parquet"
 SHAPES_JSON = f"{GEOMETRY}/shapes.json"
+CONNECTED_SETS = f"{GEOMETRY}/connected_sets.parquet"
 STABILITY = f"{GEOMETRY}/stability.parquet"
 SCORES = f"{GEOMETRY}/scores.parquet"
 CLUSTER_FOLDER = f"{GEOMETRY}/cluster={{cluster}}"
@@ -87,6 +88,7 @@ ATLAS_INDEX = f"{ATLAS}/index.html"
 
 # what was found over the whole sweep
 FINDS = f"{ROOT}/finds.parquet"
+FINDS_SUMMARY = f"{ROOT}/finds_summary.parquet"
 GALLERY = f"{ROOT}/gallery"
 
 # the same counting and clustering on shifted activations

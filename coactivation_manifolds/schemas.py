@@ -208,8 +208,12 @@ def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataT
 
 
 VARIANCE = pa.schema(
-    [("cluster_id", pa.int32()), ("n_points", pa.int64())]
-    + _fields((f"evr_{basis}_pc{i}" for basis in ("recon", "act") for i in range(1, N_COMPONENTS + 1)), pa.float64())
+    [
+        ("cluster_id", pa.int32()),
+        ("n_points", pa.int64()),
+        *_fields((f"evr_recon_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
+        *_fields((f"evr_act_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
+    ]
 )
 
 
@@ -240,6 +244,17 @@ _STABILITIES = _fields(("stability_seeds", "stability_shards", "stability_sweep"
 
 STABILITY = pa.schema([("cluster_id", pa.int32()), *_STABILITIES])
 
+CONNECTED_SETS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("shape", pa.string()),
+        ("basis", pa.string()),
+        *_fields(("statistic", "mean_jaccard"), pa.float64()),
+        ("n_sets", pa.int64()),
+        *_fields(("sets_mean_jaccard", "sets_median", "sets_q95", "p_connected"), pa.float64()),
+    ]
+)
+
 SCORES = pa.schema(
     [
         *VARIANCE,
@@ -252,6 +267,7 @@ SCORES = pa.schema(
         ("n_draws", pa.int64()),
         *_IRREDUCIBLE,
         ("engels_rank", pa.int32()),
+        ("p_connected", pa.float64()),
         *_STABILITIES,
         ("missed_by_cosine", pa.bool_()),
         ("rank", pa.int32()),
@@ -261,6 +277,7 @@ SCORES = pa.schema(
 FINDS = pa.schema(
     [
         ("find_id", pa.int32()),
+        ("graph", pa.string()),
         ("shape", pa.string()),
         ("basis", pa.string()),
         ("n_vertices", pa.int32()),
@@ -271,10 +288,22 @@ FINDS = pa.schema(
         ("clustering", pa.string()),
         ("cluster_id", pa.int32()),
         ("clusterings", pa.list_(pa.string())),
+        *_fields(("min_threshold", "max_threshold"), pa.float64()),
+        ("n_sets", pa.int64()),
         *_IRREDUCIBLE,
-        ("stability", pa.float64()),
+        *_fields(("p_connected", "stability"), pa.float64()),
         ("missed_by_cosine", pa.bool_()),
         ("cosine_best_jaccard", pa.float64()),
+    ]
+)
+
+FINDS_SUMMARY = pa.schema(
+    [
+        ("kind", pa.string()),
+        *_fields(("shift_seed", "n_clusterings", "n_tested", "n_called"), pa.int64()),
+        *_fields((f"n_{shape}" for shape in SHAPE_NAMES), pa.int64()),
+        ("n_missed_by_cosine", pa.int64()),
+        ("smallest_q", pa.float64()),
     ]
 )
 

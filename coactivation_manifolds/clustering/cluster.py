@@ -58,7 +58,7 @@ def cluster_edges(
     """Make the clustering of this name and write its ``clusters.parquet``.
 
     The footer records the clustering, ``n_edges`` and ``modularity`` of its graph (empty where undefined),
-    ``n_dropped_edges``; where matched, what was wanted and what was reached; where the threshold is automatic, which one
+    ``n_dropped_edges``; where matched, what was wanted and what was reached; where the threshold is automatic, what
     it is. A clustering without any cluster is a valid, empty table, with a warning.
 
     Parameters

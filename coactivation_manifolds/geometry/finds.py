@@ -31,7 +31,7 @@ NOT_CALLED = ("mixture", "blob")
 Row = dict[str, Any]
 
 
-class TestedClustering(NamedTuple):
+class ClusteringFiles(NamedTuple):
     """A clustering whose clusters were tested, and its files."""
 
     name: str
@@ -41,7 +41,7 @@ class TestedClustering(NamedTuple):
 
 
 def collect_finds(
-    clusterings: Sequence[TestedClustering], *, least_jaccard: float, max_q: float, finds_path: PathLike
+    clusterings: Sequence[ClusteringFiles], *, least_jaccard: float, max_q: float, finds_path: PathLike
 ) -> None:
     """Write ``finds.parquet``: every tested cluster of the sweep once, called ones first.
 
@@ -87,7 +87,7 @@ def graph_of(clustering: str) -> str:
     return GRAPHS[parse_spec(clustering).from_cosine]
 
 
-def tested_rows(clustering: TestedClustering) -> Iterator[Row]:
+def tested_rows(clustering: ClusteringFiles) -> Iterator[Row]:
     """One row for each tested cluster of a clustering: its members, tests and scores.
 
     Raises

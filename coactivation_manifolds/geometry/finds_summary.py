@@ -49,7 +49,8 @@ def summarize_finds(
         rows.append(_row("shifted", finds, of_control, graph="coactivation") | {"shift_seed": seed})
     columns = {name: [row.get(name) for row in rows] for name in FINDS_SUMMARY.names}
     write_table(conform(columns, FINDS_SUMMARY), summary_path)
-    logger.info("%s", ", ".join(f"{row['kind']}: {row['n_called']} of {row['n_tested']}" for row in rows))
+    for row in rows:
+        logger.info("%s: %s called of %s tested", row["kind"], row.get("n_called"), row.get("n_tested"))
 
 
 def also_found(finds: Sequence[Row], others: Sequence[Row], *, least_jaccard: float = FOUND_BY_BOTH) -> list[Row]:

@@ -6,8 +6,7 @@ import pytest
 from coactivation_manifolds.clustering.membership import footer
 from coactivation_manifolds.clustering.summary import members_sha
 from coactivation_manifolds.errors import ResultsError
-from coactivation_manifolds.geometry.finds import TestedClustering as Files
-from coactivation_manifolds.geometry.finds import collect_finds, merged_rows
+from coactivation_manifolds.geometry.finds import ClusteringFiles, collect_finds, merged_rows
 from coactivation_manifolds.geometry.finds_summary import also_found, summarize_finds
 from coactivation_manifolds.schemas import CLUSTERS_SUMMARY, FINDS, FINDS_SUMMARY, SCORES, SHAPE_TESTS, conform
 from coactivation_manifolds.storage import read_table, write_table
@@ -38,7 +37,7 @@ def clustering(folder, name, clusters, *, n_draws=1_000, footer=None):
     write_rows(rows, CLUSTERS_SUMMARY, place / "summary.parquet", **footer or {})
     write_rows(tested, SHAPE_TESTS, place / "tests.parquet")
     write_rows(rows, SCORES, place / "scores.parquet", **smallest)
-    return Files(name, place / "summary.parquet", place / "tests.parquet", place / "scores.parquet")
+    return ClusteringFiles(name, place / "summary.parquet", place / "tests.parquet", place / "scores.parquet")
 
 
 RING = {"candidate": "circle", "candidate_basis": "recon", "effect": 3.0, "p_any": 0.001, "shape": "circle"}
@@ -67,7 +66,7 @@ def test_a_cluster_is_shown_once_with_the_range_it_lives_at(tmp_path):
     assert (first["find_id"], first["clustering"], first["cluster_id"]) == (0, "components_j0.20", 0)
     assert first["clusterings"] == ["components_j0.10", "components_j0.20", "components_j0.30"]
     assert (first["min_threshold"], first["max_threshold"], first["n_sets"]) == (0.1, 0.3, 2)
-    assert (first["shape"], first["basis"], first["q_value"]) == ("circle", "recon", 0.002)
+    assert (first["shape"], first["basis"], first["q_value"]) == ("circle", "recon", pytest.approx(0.002))
     assert (second["shape"], second["basis"], second["q_value"]) == ("blob", None, 0.6)
     assert second["clusterings"] == ["components_j0.10", "components_j0.20"]
     assert (told["n_tested_coactivation"], told["n_clusterings_coactivation"]) == ("2", "3")
