@@ -44,8 +44,8 @@ rule draw_gallery:
     """The best finds of the sweep with their fitted shapes, in one job, with a page."""
     input:
         finds=paths.FINDS,
-        summaries=swept(paths.CLUSTERS_SUMMARY),
-        draws=swept(paths.SHAPE_DRAWS),
+        summaries=found(paths.CLUSTERS_SUMMARY),
+        draws=found(paths.SHAPE_DRAWS),
         index=index_files,
         decoder=if_decoder(paths.DECODER),
         vocab=if_tokens(paths.VOCAB),
@@ -71,7 +71,7 @@ rule draw_gallery:
     params:
         version=ALGORITHM_VERSION["report"],
         figures_version=ALGORITHM_VERSION["figures"],
-        clusterings=derived(experiment_config.clustering_names),
+        clusterings=derived(found_clusterings),
         settings=derived(experiment_config.gallery_settings),
     script:
         "../workflow_scripts/draw_gallery.py"

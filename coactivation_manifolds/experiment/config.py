@@ -262,5 +262,5 @@ def drawing_settings(config: Config) -> Config:
 
 def gallery_settings(config: Config) -> Config:
     """What decides the gallery: the figures' settings, and which finds are drawn with what."""
-    kept = ("gallery_finds", "persistence", "max_q")
-    return drawing_settings(config) | {key: config["geometry"][key] for key in kept}
+    finds = {"gallery_finds": config["finds"]["gallery"], "persistence": config["finds"]["persistence"]}
+    return drawing_settings(config) | finds | {"max_q": config["geometry"]["max_q"]}

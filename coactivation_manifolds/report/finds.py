@@ -33,6 +33,7 @@ class Find:
     clusterings: tuple[str, ...]
     separability_bits: float | None
     mixture_index: float | None
+    p_connected: float | None
     stability: float | None
     missed_by_cosine: bool | None
 
