@@ -61,7 +61,14 @@ def test_figures_and_page_of_each_find_that_was_called(made, tmp_path):
             assert f'href="{folder}/{name}"' in page
     assert page.count("data:image/png;base64,") == 2
     assert not re.search(r"https?://", page)
-    for words in ("1. Circle, 7 latents", "2. Simplex of 3 vertices", "q 0.0012", "p = 0.02", "0.60 bits", "2 clusterings: components_j0.15"):
+    for words in (
+        "1. Circle, 7 latents",
+        "2. Simplex of 3 vertices",
+        "q 0.0012",
+        "p = 0.02",
+        "0.60 bits",
+        "2 clusterings: components_j0.15",
+    ):
         assert words in page, words
     assert "Shapes of &lt;small&gt;" in page
 

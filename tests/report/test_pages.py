@@ -287,7 +287,7 @@ def report(made, atlas, shapes, folder, *, imported=False, planted=None, setting
         "clustering": {"min_size": 2, "max_size": decided["max_size"], "headline": "components_j0.20"},
         "geometry": {"min_active": 1, "min_points": 64, "max_size_on_request": 2_000, "max_q": 0.05},
     }
-    config |= {"activations": {"path": "x"}} if imported else {"harvest": {"max_fvu": 0.5}}
+    config |= {"activations": {"path": "x", "decoder": None}} if imported else {"harvest": {"max_fvu": 0.5}}
     write_report(
         config=config,
         experiment_path=folder / "experiment.json",
@@ -338,6 +338,11 @@ def test_report_of_a_harvest_with_planted_truth(made, atlas, gallery, tmp_path):
     )
     for words in (
         "a <small> one",
+        "simplex of 3 vertices",
+        "What was tested.",
+        "9 clusters of 2 co-activation clusterings of the sweep",
+        "in the shifted control, seed 7 9 0",
+        "Of the 5 clusters of components_j0.20 3 were tested. 1: too large. 1: too few points.",
         "the planted ring: cluster 0001, R2 0.993",
         "0.0093",
         "shard 0: halved <twice>",
@@ -367,6 +372,8 @@ def test_report_of_an_import_without_clusters(made, nothing_found, tmp_path):
     )
     for words in (
         "No cluster of this clustering can be drawn: it has none",
+        "no shape was found among 9 clusters; the smallest q that a single find could have reached is 0.001",
+        "There are no decoder rows, so a shape may be the SAE's doing",
         "There is no cluster to compare",
         "imported",
     ):
