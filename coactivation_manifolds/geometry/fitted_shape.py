@@ -98,7 +98,7 @@ def latent_places(shape: FittedShape) -> tuple[npt.NDArray[np.int64], Array]:
     """Columns of the latents in the shape's order, and each one's place, by column.
 
     Places are angles in radians round a circle, from 0 to 1 along a curve, units of activation along the axis of a
-    helix, and numbers of the vertex at which a latent is strongest for a simplex.
+    helix, and for a simplex the number of the vertex to which a latent's points are nearest, beside all points.
     """
     if shape.kind == "circle":
         return order_round(shape.fit, shape.activations)
@@ -109,7 +109,8 @@ def latent_places(shape: FittedShape) -> tuple[npt.NDArray[np.int64], Array]:
     if shape.kind == "helix":
         places = (shape.fit.position @ weights) / total
     else:
-        places = (shape.fit.weights.T @ weights / total).argmax(axis=0).astype(np.float64)
+        corners = shape.fit.weights - shape.fit.weights.mean(axis=0)
+        places = (corners.T @ weights / total).argmax(axis=0).astype(np.float64)
     return np.argsort(places, kind="stable").astype(np.int64), places
 
 

@@ -342,7 +342,7 @@ def test_report_of_a_harvest_with_planted_truth(made, atlas, gallery, tmp_path):
         "What was tested.",
         "9 clusters of 2 co-activation clusterings of the sweep",
         "in the shifted control, seed 7 9 0",
-        "Of the 5 clusters of components_j0.20 3 were tested. 1: too large. 1: too few points.",
+        "Of the 5 clusters of components_j0.20 3 were tested; of the others, of which nothing is said, 1 is too large, 1 is of too few points.",
         "the planted ring: cluster 0001, R2 0.993",
         "0.0093",
         "shard 0: halved <twice>",
