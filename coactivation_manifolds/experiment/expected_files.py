@@ -16,6 +16,7 @@ from coactivation_manifolds.experiment.config import (
     shifted_clusterings,
     shifted_name,
 )
+from coactivation_manifolds.experiment.tested import found_clusterings, tested_clusterings
 
 STAGES = (
     "trained",
@@ -30,6 +31,7 @@ STAGES = (
     "geometry",
     "null",
     "planted",
+    "gallery",
     "report",
 )
 
@@ -44,9 +46,9 @@ def expected_files(config: Config) -> dict[str, list[Path]]:
     files = [paths.fill(template, experiment=config["name"]) for template in templates]
     for template in per_shard(config):
         files += [paths.fill(template, experiment=config["name"], shard=shard) for shard in shard_names(config)]
-    files += clustering_files(config) + control_files(config)
-    for file in files:
-        stage = "report" if file.name == "report.html" else file.parts[2]
+    files += clustering_files(config) + control_files(config) + shape_files(config, config["name"])
+    for file in dict.fromkeys(files):
+        stage = "report" if len(file.parts) == 3 else file.parts[2]
         by_stage[stage].append(file)
     return {stage: sorted(found) for stage, found in by_stage.items() if found}
 
@@ -90,6 +92,7 @@ def counts(config: Config) -> list[str]:
     """Templates of what counting, similarity and sweep make once."""
     found = [paths.CANDIDATES, paths.TOTALS, paths.EDGES, paths.SIMILARITY_TAIL_TABLE, paths.SIMILARITY_TAIL]
     found += [paths.SWEEP_SUMMARY, paths.SWEEP_ELBOW, paths.REPORT]
+    found += [paths.FINDS, paths.FINDS_SUMMARY, paths.GALLERY_INDEX]
     found += [paths.COSINE_NEIGHBORS, paths.COSINE_EDGES] if has_decoder(config) else []
     found += [paths.SHIFT_SUMMARY] if config["control"]["shift_seeds"] else []
     return found + ([paths.COSINE_SWEEP] if headline_is_compared(config) else [])
@@ -124,6 +127,24 @@ def clustering_files(config: Config) -> list[Path]:
     return found
 
 
+def shape_files(config: Config, name: str) -> list[Path]:
+    """What the shape tests make of each tested clustering of an experiment, or of its control of this name."""
+    each = (
+        paths.CLUSTERS_SUMMARY,
+        paths.VARIANCE,
+        paths.SHAPE_DRAWS,
+        paths.SHAPE_TESTS,
+        paths.SHAPES_JSON,
+        paths.STABILITY,
+        paths.CONNECTED_SETS,
+        paths.SCORES,
+    )
+    clusterings = found_clusterings(config) if name == config["name"] else tested_clusterings(config)
+    return [
+        paths.fill(template, experiment=name, clustering=clustering) for clustering in clusterings for template in each
+    ]
+
+
 def control_files(config: Config) -> list[Path]:
     """What is made of each shifted control."""
     found = []
@@ -131,7 +152,7 @@ def control_files(config: Config) -> list[Path]:
     own += [paths.INDEX_OFFSETS, paths.INDEX_TOKEN_ROWS, paths.INDEX_VALUES, paths.INDEX_TOKENS]
     own += [paths.DECODER, paths.SAE_JSON] if has_decoder(config) else []
     shards = [paths.MANIFEST, paths.SHARD_COUNTS, paths.SHARD_MARGINALS, paths.SHARD_TOTALS, paths.SHARD_RECOUNT]
-    clusterings, headline = shifted_clusterings(config), config["clustering"]["headline"]
+    clusterings = shifted_clusterings(config)
     for seed in config["control"]["shift_seeds"]:
         name = shifted_name(config["name"], seed)
         found += [paths.fill(template, experiment=name) for template in own]
@@ -139,7 +160,5 @@ def control_files(config: Config) -> list[Path]:
             paths.fill(template, experiment=name, shard=shard) for template in shards for shard in shard_names(config)
         ]
         found += [paths.fill(paths.CLUSTERS, experiment=name, clustering=each) for each in clusterings]
-        if headline in clusterings:
-            scored = (paths.CLUSTERS_SUMMARY, paths.SCORES)
-            found += [paths.fill(template, experiment=name, clustering=headline) for template in scored]
+        found += [*shape_files(config, name), paths.fill(paths.FINDS, experiment=name)]
     return found
