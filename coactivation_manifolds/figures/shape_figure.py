@@ -33,7 +33,7 @@ MOST_IN_LEGEND = 19
 TOKEN_LENGTH = 14
 
 STATISTICS = {
-    "circle": "hole x covered directions, of the ring",
+    "circle": "hole \N{MULTIPLICATION SIGN} covered directions, of the ring",
     "simplex": "filled share of the enclosing simplex",
     "helix": "gain over line and circle",
     "curve": "share of variance along the curve",
