@@ -12,6 +12,10 @@ from coactivation_manifolds.errors import InputError
 MAX_UINT16_LATENTS = 65_536
 
 
+def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
 def feature_id_type(n_latents: int) -> pa.DataType:
     """The type of latent ids: uint16 while every id fits (up to 65,536 latents), uint32 above."""
     return pa.uint16() if n_latents <= MAX_UINT16_LATENTS else pa.uint32()
@@ -102,21 +106,10 @@ CANDIDATES = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32())])
 
 EDGES = pa.schema(
     [
-        ("feature_a", pa.uint32()),
-        ("feature_b", pa.uint32()),
-        ("n_a", pa.int64()),
-        ("n_b", pa.int64()),
-        ("n_ab", pa.int64()),
-        ("jaccard", pa.float64()),
-        ("dice", pa.float64()),
-        ("overlap", pa.float64()),
-        ("phi", pa.float64()),
-        ("log_lift", pa.float64()),
-        ("expected", pa.float64()),
-        ("z", pa.float64()),
-        ("log10_p", pa.float64()),
-        ("log10_q", pa.float64()),
-        ("cosine", pa.float64()),
+        *_fields(("feature_a", "feature_b"), pa.uint32()),
+        *_fields(("n_a", "n_b", "n_ab"), pa.int64()),
+        *_fields(("jaccard", "dice", "overlap", "phi", "log_lift"), pa.float64()),
+        *_fields(("expected", "z", "log10_p", "log10_q", "cosine"), pa.float64()),
     ]
 )
 
@@ -201,10 +194,6 @@ N_COMPONENTS = 5
 
 SHAPE_NAMES = ("circle", "simplex", "helix", "curve")
 """Names that a cluster may be called by; the registry of shapes tells simplices apart by their vertices."""
-
-
-def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
-    return [(name, kind) for name in names]
 
 
 VARIANCE = pa.schema(
