@@ -12,10 +12,6 @@ from coactivation_manifolds.errors import InputError
 MAX_UINT16_LATENTS = 65_536
 
 
-def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
-    return [(name, kind) for name in names]
-
-
 def feature_id_type(n_latents: int) -> pa.DataType:
     """The type of latent ids: uint16 while every id fits (up to 65,536 latents), uint32 above."""
     return pa.uint16() if n_latents <= MAX_UINT16_LATENTS else pa.uint32()
@@ -106,10 +102,21 @@ CANDIDATES = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32())])
 
 EDGES = pa.schema(
     [
-        *_fields(("feature_a", "feature_b"), pa.uint32()),
-        *_fields(("n_a", "n_b", "n_ab"), pa.int64()),
-        *_fields(("jaccard", "dice", "overlap", "phi", "log_lift"), pa.float64()),
-        *_fields(("expected", "z", "log10_p", "log10_q", "cosine"), pa.float64()),
+        ("feature_a", pa.uint32()),
+        ("feature_b", pa.uint32()),
+        ("n_a", pa.int64()),
+        ("n_b", pa.int64()),
+        ("n_ab", pa.int64()),
+        ("jaccard", pa.float64()),
+        ("dice", pa.float64()),
+        ("overlap", pa.float64()),
+        ("phi", pa.float64()),
+        ("log_lift", pa.float64()),
+        ("expected", pa.float64()),
+        ("z", pa.float64()),
+        ("log10_p", pa.float64()),
+        ("log10_q", pa.float64()),
+        ("cosine", pa.float64()),
     ]
 )
 
@@ -196,6 +203,10 @@ SHAPE_NAMES = ("circle", "simplex", "helix", "curve")
 """Names that a cluster may be called by; the registry of shapes tells simplices apart by their vertices."""
 
 
+def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
+
+
 VARIANCE = pa.schema(
     [
         ("cluster_id", pa.int32()),
@@ -223,7 +234,10 @@ SHAPE_TESTS = pa.schema(
         ("candidate_basis", pa.string()),
         ("candidate_vertices", pa.int32()),
         ("effect", pa.float64()),
-        *_fields((f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p")), pa.float64()),
+        ("if_not_called", pa.string()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "p_activations")), pa.float64()
+        ),
         *_IRREDUCIBLE,
         ("engels_score", pa.float64()),
     ]
@@ -251,7 +265,10 @@ SCORES = pa.schema(
         pa.field("basis", pa.string()),
         pa.field("n_vertices", pa.int32()),
         *_fields(("q_value", "effect"), pa.float64()),
-        *_fields((f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q")), pa.float64()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q", "p_activations")),
+            pa.float64(),
+        ),
         *_fields(("p_any", "q_any"), pa.float64()),
         ("n_draws", pa.int64()),
         *_IRREDUCIBLE,

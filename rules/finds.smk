@@ -61,7 +61,7 @@ rule compare_connected_sets:
         version=ALGORITHM_VERSION["connected_sets"],
         settings=derived(experiment_config.geometry_settings),
         n_sets=setting("finds.connected_sets"),
-        max_q=setting("geometry.max_q"),
+        max_q=setting("shapes.max_q"),
         seed=setting("seed"),
     script:
         "../workflow_scripts/compare_connected_sets.py"
@@ -87,7 +87,7 @@ rule collect_finds:
         version=ALGORITHM_VERSION["finds"],
         clusterings=derived(found_clusterings),
         alike=setting("finds.alike"),
-        max_q=setting("geometry.max_q"),
+        max_q=setting("shapes.max_q"),
     script:
         "../workflow_scripts/collect_finds.py"
 

@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
         snakemake.params.clusterings,
         edges_paths=snakemake.input.edges,
         clusters_paths=snakemake.input.clusters,
-        scores_paths=snakemake.input.scores,
+        variance_paths=snakemake.input.variance,
         headline=snakemake.params.headline,
         min_points=snakemake.params.min_points,
         summary_path=snakemake.output.summary,

@@ -268,9 +268,9 @@ def _geometry(sizes: Sizes, *, tokens: bool) -> list[Stage]:
     drawn = {"cluster drawn": sizes.drawn}
     shapes = drawn | {"point": sizes.drawn * sizes.points, "point of a cluster": sizes.points}
     named = ["rank_latent_tokens"] if tokens else []
-    before = ("summarize_activations", "plot_similarity_tail", "plot_sweep", "score_clusters", "draw_atlas")
+    before = ("summarize_activations", "plot_similarity_tail", "plot_sweep", "measure_clusters", "draw_atlas")
     return [
-        _one_job("score_clusters", shapes, "summarize_clusters"),
+        _one_job("measure_clusters", shapes, "summarize_clusters"),
         _one_job("draw_atlas", shapes, "summarize_clusters", *named, files=drawn),
         _one_job("write_report", drawn | {"cluster": sizes.clusters}, *before, files=drawn),
     ]

@@ -251,6 +251,12 @@ def geometry_settings(config: Config) -> Config:
     }
 
 
+def shape_settings(config: Config) -> Config:
+    """What decides the numbers of the shape tests."""
+    kept = ("sample_points", "max_q", "family")
+    return geometry_settings(config) | {key: config["shapes"][key] for key in kept}
+
+
 def drawing_settings(config: Config) -> Config:
     """What decides a cluster's figures: the numbers' settings and how much is drawn."""
     return geometry_settings(config) | {
@@ -263,4 +269,4 @@ def drawing_settings(config: Config) -> Config:
 def gallery_settings(config: Config) -> Config:
     """What decides the gallery: the figures' settings, and which finds are drawn with what."""
     finds = {"gallery_finds": config["finds"]["gallery"], "persistence": config["finds"]["persistence"]}
-    return drawing_settings(config) | finds | {"max_q": config["geometry"]["max_q"]}
+    return drawing_settings(config) | shape_settings(config) | finds

@@ -122,13 +122,12 @@ def clustering_files(config: Config) -> list[Path]:
             names[spec.counterpart.name] = None
     experiment, headline = config["name"], config["clustering"]["headline"]
     found = [paths.fill(paths.CLUSTERS, experiment=experiment, clustering=name) for name in names]
-    for template in (paths.CLUSTERS_SUMMARY, paths.SCORES, paths.ATLAS_INDEX):
-        found.append(paths.fill(template, experiment=experiment, clustering=headline))
+    found.append(paths.fill(paths.ATLAS_INDEX, experiment=experiment, clustering=headline))
     return found
 
 
 def shape_files(config: Config, name: str) -> list[Path]:
-    """What the shape tests make of each tested clustering of an experiment, or of its control of this name."""
+    """What the shape tests make of each tested clustering and the headline one, or of those of a control of this name."""
     each = (
         paths.CLUSTERS_SUMMARY,
         paths.VARIANCE,
@@ -139,7 +138,9 @@ def shape_files(config: Config, name: str) -> list[Path]:
         paths.CONNECTED_SETS,
         paths.SCORES,
     )
-    clusterings = found_clusterings(config) if name == config["name"] else tested_clusterings(config)
+    clusterings = tested_clusterings(config)
+    if name == config["name"]:
+        clusterings = list(dict.fromkeys([*found_clusterings(config), config["clustering"]["headline"]]))
     return [
         paths.fill(template, experiment=name, clustering=clustering) for clustering in clusterings for template in each
     ]
@@ -152,7 +153,7 @@ def control_files(config: Config) -> list[Path]:
     own += [paths.INDEX_OFFSETS, paths.INDEX_TOKEN_ROWS, paths.INDEX_VALUES, paths.INDEX_TOKENS]
     own += [paths.DECODER, paths.SAE_JSON] if has_decoder(config) else []
     shards = [paths.MANIFEST, paths.SHARD_COUNTS, paths.SHARD_MARGINALS, paths.SHARD_TOTALS, paths.SHARD_RECOUNT]
-    clusterings = shifted_clusterings(config)
+    clusterings, headline = shifted_clusterings(config), config["clustering"]["headline"]
     for seed in config["control"]["shift_seeds"]:
         name = shifted_name(config["name"], seed)
         found += [paths.fill(template, experiment=name) for template in own]
@@ -160,5 +161,8 @@ def control_files(config: Config) -> list[Path]:
             paths.fill(template, experiment=name, shard=shard) for template in shards for shard in shard_names(config)
         ]
         found += [paths.fill(paths.CLUSTERS, experiment=name, clustering=each) for each in clusterings]
+        if headline in clusterings:
+            measured = (paths.CLUSTERS_SUMMARY, paths.VARIANCE)
+            found += [paths.fill(template, experiment=name, clustering=headline) for template in measured]
         found += [*shape_files(config, name), paths.fill(paths.FINDS, experiment=name)]
     return found

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from coactivation_manifolds.clustering.neighbors import sweep_neighbors
-from coactivation_manifolds.clustering.spec import parse_spec
+from coactivation_manifolds.clustering.spec import expand_names, parse_spec
 from coactivation_manifolds.experiment.config import clustering_names, has_decoder, is_shifted, shifted_clusterings
 from coactivation_manifolds.experiment.files import Config
 
 
 def tested_clusterings(config: Config) -> list[str]:
-    """The clusterings of co-activation that finds are collected from."""
-    return shifted_clusterings(config)
+    """The clusterings of co-activation that finds are collected from: those of ``finds.clusterings``, or all."""
+    chosen = config["finds"]["clusterings"]
+    return shifted_clusterings(config) if chosen is None else expand_names(chosen)
 
 
 def found_clusterings(config: Config) -> list[str]:

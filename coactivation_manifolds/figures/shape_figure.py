@@ -86,7 +86,7 @@ def draw_shape_figure(
     facts = [*evidence.facts, COLOURS]
     lines = break_lines(evidence.reading, width=width - 2 * MARGIN, size=FONT_SIZE)
     top = MARGIN + 0.3 + LINE * len(facts) + 0.45
-    bottom = top + SIDE + 0.62
+    bottom = top + SIDE + 0.68
     canvas = Canvas(width=width, height=bottom + LINE * len(lines) + MARGIN)
     title = f"{shape_title(shape)} · cluster {view.record.name} of {view.clustering}"
     canvas.write(MARGIN, MARGIN, title, size=TITLE, bold=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,40 @@ def latent_places(shape: FittedShape) -> tuple[npt.NDArray[np.int64], Array]:
         corners = shape.fit.weights - shape.fit.weights.mean(axis=0)
         places = (corners.T @ weights / total).argmax(axis=0).astype(np.float64)
     return np.argsort(places, kind="stable").astype(np.int64), places
+
+
+def describe_shape(shape: FittedShape, members: Sequence[int]) -> dict[str, Any]:
+    """A shape's parameters as they are kept in ``shapes.json``.
+
+    Parameters
+    ----------
+    shape
+        Fitted to the points of a cluster.
+    members
+        Its latents, in the order of the columns.
+
+    Returns
+    -------
+    dict
+        ``shape``, ``basis``; ``latents`` in the shape's order and the ``places`` of each: degrees round a circle, from
+        0 to 1 along a curve, units of activation along a helix's axis, the nearest vertex of a simplex; and what the
+        fit says, by the names of its module, in units of activation in the principal axes of the trimmed cloud.
+
+    """
+    order, places = latent_places(shape)
+    shown = np.degrees(places) if shape.kind == "circle" else places
+    kept = {
+        name: np.asarray(getattr(shape.fit, name)).tolist()
+        for name in shape.fit._fields
+        if name not in ("angles", "position", "weights")
+    }
+    return {
+        "shape": shape.kind,
+        "basis": shape.basis,
+        "latents": [int(members[column]) for column in order.tolist()],
+        "places": [round(float(shown[column]), 6) for column in order.tolist()],
+        "fit": kept,
+    }
 
 
 def leading_latents(shape: FittedShape, activations: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -109,7 +109,7 @@ def write_report(
         not_tested=not_tested,
         imported=is_imported(dict(config)),
         rule=point_rule(settings),
-        settings=settings | {"max_q": config["geometry"]["max_q"]},
+        settings=settings | {"max_q": config["shapes"]["max_q"]},
         drawn=drawn,
         listed=listed[:MAX_LISTED],
         n_listed=len(listed),

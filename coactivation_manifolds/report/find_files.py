@@ -11,14 +11,15 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.figures.cluster_panel import draw_cluster_panel
 from coactivation_manifolds.figures.shape_figure import Evidence, draw_shape_figure
 from coactivation_manifolds.figures.token_names import TokenNames
 from coactivation_manifolds.geometry.cluster_view import ClusterView
-from coactivation_manifolds.geometry.clusters import member_rows
 from coactivation_manifolds.geometry.fitted_shape import FittedShape, fit_shape, outline, place_in
-from coactivation_manifolds.geometry.nulls.shape_test import prepare
+from coactivation_manifolds.geometry.nulls.shape_test import RECON, make_turns
 from coactivation_manifolds.geometry.pca import ACTIVATIONS, RECONSTRUCTION
+from coactivation_manifolds.geometry.shape_points import read_tested
 from coactivation_manifolds.geometry.shapes.persistence import measure_persistence
 from coactivation_manifolds.geometry.shapes.registry import SHAPES
 from coactivation_manifolds.report.cluster_page import write_cluster_page
@@ -58,14 +59,23 @@ def registered_name(find: Find) -> str:
 
 
 def fit_find(find: Find, view: ClusterView, *, decoder: npt.NDArray[Any] | None) -> FittedShape:
-    """Fit the called shape to the points that it was tested on."""
-    rows = member_rows(decoder, view.record.members) if find.basis == "recon" else None
-    activations = np.concatenate(list(view.points.blocks()))
-    subject = prepare(activations, decoder=rows, seed=0, min_active=view.settings["min_active"])
-    basis = ACTIVATIONS if rows is None else RECONSTRUCTION
-    return fit_shape(
-        subject.activations, turn=subject.turn, kind=find.shape, basis=basis, n_vertices=find.n_vertices or 0
+    """Fit the called shape to the points that it was tested on.
+
+    Raises
+    ------
+    ResultsError
+        With these settings the cluster is not tested.
+
+    """
+    settings = view.settings
+    tested = read_tested(
+        view.record, index=view.points.index, decoder=decoder, settings=settings, seed=settings["seed"]
     )
+    if tested is None:
+        raise ResultsError(f"cluster {view.record.name} of {view.clustering} is not tested with these settings")
+    turn = make_turns(tested.decoder, len(view.record.members))[find.basis]
+    basis = RECONSTRUCTION if find.basis == RECON else ACTIVATIONS
+    return fit_shape(tested.activations, turn=turn, kind=find.shape, basis=basis, n_vertices=find.n_vertices or 0)
 
 
 def draw_find(

@@ -18,7 +18,7 @@ from coactivation_manifolds.geometry.clusters import (
 )
 from coactivation_manifolds.geometry.pca import pca_reconstruction, pca_restricted
 from coactivation_manifolds.geometry.points import cluster_points, find_points
-from coactivation_manifolds.geometry.scores import score_clusters
+from coactivation_manifolds.geometry.variance import measure_clusters
 from coactivation_manifolds.schemas import SCORES
 from coactivation_manifolds.storage import read_table, write_array
 
@@ -58,7 +58,7 @@ def test_a_window_needs_positions():
 
 def test_scores_equal_the_direct_computation(tmp_path):
     made = make_experiment(tmp_path, n_ring=800)
-    score_clusters(
+    measure_clusters(
         made.summary_path,
         index=made.index,
         decoder_path=made.decoder_path,
@@ -88,7 +88,7 @@ def test_scores_without_decoder_and_with_degenerate_clusters(tmp_path):
     dense[200:300, 2] = np.linspace(1, 2, 100)
     dense[200:300, 3] = dense[200:300, 2]
     write_summary(tmp_path / "s.parquet", [[0, 1], [2, 3], [4, 5]])
-    score_clusters(
+    measure_clusters(
         tmp_path / "s.parquet",
         index=array_index(dense),
         decoder_path=None,
@@ -105,7 +105,7 @@ def test_scores_without_decoder_and_with_degenerate_clusters(tmp_path):
 def test_scores_leave_out_sizes_outside_the_bounds(tmp_path):
     write_summary(tmp_path / "s.parquet", [list(range(60)), [60, 61]])
     index = array_index(np.random.default_rng(0).random((100, 70)))
-    score_clusters(
+    measure_clusters(
         tmp_path / "s.parquet", index=index, decoder_path=None, settings=SETTINGS, scores_path=tmp_path / "x.parquet"
     )
     assert read_table(tmp_path / "x.parquet").column("cluster_id").to_pylist() == [1]
@@ -115,7 +115,7 @@ def test_a_decoder_of_another_sae_is_refused(tmp_path):
     write_summary(tmp_path / "s.parquet", [[0, 1]])
     write_array(np.ones((5, 4), np.float32), tmp_path / "d.npy")
     with pytest.raises(ResultsError, match=r"expected 3 rows"):
-        score_clusters(
+        measure_clusters(
             tmp_path / "s.parquet",
             index=array_index(np.ones((9, 3))),
             decoder_path=tmp_path / "d.npy",
@@ -127,7 +127,7 @@ def test_a_decoder_of_another_sae_is_refused(tmp_path):
 
 def test_a_clustering_without_clusters_has_an_empty_table(tmp_path):
     write_summary(tmp_path / "s.parquet", [])
-    score_clusters(
+    measure_clusters(
         tmp_path / "s.parquet",
         index=array_index(np.ones((9, 3))),
         decoder_path=None,
