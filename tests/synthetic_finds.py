@@ -11,6 +11,7 @@ from coactivation_manifolds.storage import write_table
 
 CLUSTERING = "components_j0.20"
 STATISTICS = [f"{basis}_{shape}" for basis in ("recon", "act") for shape in SHAPES]
+GALLERY_SETTINGS = {"gallery_finds": 5, "persistence": False, "max_q": 0.05, "sample_points": 1_000}
 FOOTER = {"n_clusterings_coactivation": "2", "n_tested_coactivation": "9", "smallest_q_coactivation": "0.001"}
 
 

@@ -127,7 +127,7 @@ def clustering_files(config: Config) -> list[Path]:
 
 
 def shape_files(config: Config, name: str) -> list[Path]:
-    """What the shape tests make of each tested clustering and the headline one, or of those of a control of this name."""
+    """What the shape tests make of each tested clustering and the headline one, or of those of a control so named."""
     each = (
         paths.CLUSTERS_SUMMARY,
         paths.VARIANCE,

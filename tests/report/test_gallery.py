@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from synthetic_clusters import SETTINGS, make_experiment
-from synthetic_finds import CLUSTERING, FOOTER, find_row, write_draws, write_finds
+from synthetic_finds import CLUSTERING, FOOTER, GALLERY_SETTINGS, find_row, write_draws, write_finds
 
 from coactivation_manifolds.errors import ConfigError, ResultsError
 from coactivation_manifolds.report import find_files
@@ -15,7 +15,7 @@ from coactivation_manifolds.report.finds import fact_lines, range_words, read_fa
 from coactivation_manifolds.report.found_shapes import headline_rows
 from coactivation_manifolds.report.gallery import ClusteringFiles, draw_gallery
 
-DRAWING = SETTINGS | {"gallery_finds": 5, "persistence": False, "max_q": 0.05}
+DRAWING = SETTINGS | GALLERY_SETTINGS
 NASTY = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\u202eabc", "{{ 7 * 7 }}"]
 UNTESTED = {"n_clusterings_coactivation": "2", "n_tested_coactivation": "0", "smallest_q_coactivation": ""}
 OUT_OF_REACH = UNTESTED | {"n_tested_coactivation": "900", "smallest_q_coactivation": "0.9"}

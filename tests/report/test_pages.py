@@ -7,7 +7,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from synthetic_clusters import SETTINGS, array_index, make_experiment, write_summary
-from synthetic_finds import CLUSTERING, FOOTER, find_row, write_draws, write_finds, write_headline, write_scores
+from synthetic_finds import (
+    CLUSTERING,
+    FOOTER,
+    GALLERY_SETTINGS,
+    find_row,
+    write_draws,
+    write_finds,
+    write_headline,
+    write_scores,
+)
 
 from coactivation_manifolds import schemas
 from coactivation_manifolds.figures.style import new_figure, save_figure
@@ -252,7 +261,7 @@ def make_gallery(made, folder, finds, *, footer=FOOTER, **paths):
         folder / "finds.parquet",
         clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet")},
         index=made.index,
-        settings=SETTINGS | {"gallery_finds": 5, "persistence": False, "max_q": 0.05},
+        settings=SETTINGS | GALLERY_SETTINGS,
         experiment="small",
         gallery_folder=folder / "gallery",
         **{key: getattr(made, key) for key in keys} | paths,
@@ -285,7 +294,8 @@ def report(made, atlas, shapes, folder, *, imported=False, planted=None, setting
         "counting": {"positions": None},
         "similarity": {"jaccard_floor": 0.02, "min_count": 10},
         "clustering": {"min_size": 2, "max_size": decided["max_size"], "headline": "components_j0.20"},
-        "geometry": {"min_active": 1, "min_points": 64, "max_size_on_request": 2_000, "max_q": 0.05},
+        "geometry": {"min_active": 1, "min_points": 64, "max_size_on_request": 2_000},
+        "shapes": {"max_q": 0.05},
     }
     config |= {"activations": {"path": "x", "decoder": None}} if imported else {"harvest": {"max_fvu": 0.5}}
     write_report(
