@@ -14,7 +14,7 @@ def config():
     return {
         "name": "x",
         "clustering": {"sweep": SWEEP, "headline": "components_j0.20"},
-        "finds": {"with_cosine": True},
+        "finds": {"with_cosine": True, "clusterings": None},
         "activations": {"decoder": "decoder.npy"},
     }
 
@@ -26,10 +26,21 @@ def test_clusterings_of_coactivation_and_their_cosine_counterparts(config):
 
 @pytest.mark.parametrize(
     "change",
-    [{"finds": {"with_cosine": False}}, {"activations": {"decoder": None}}, {"shift_seed": 0}],
+    [
+        {"finds": {"with_cosine": False, "clusterings": None}},
+        {"activations": {"decoder": None}},
+        {"shift_seed": 0},
+    ],
 )
 def test_cosine_only_where_it_is_wanted_and_known(config, change):
     assert found_clusterings(config | change) == OWN
+
+
+def test_chosen_clusterings_may_be_of_cosine_but_not_in_a_control(config):
+    config["finds"]["clusterings"] = ["components_j0.{10,20}", "cosine_components_c0.50"]
+    named = ["components_j0.10", "components_j0.20", "cosine_components_c0.50"]
+    assert found_clusterings(config) == [*named, *(f"cosine_matched_{name}" for name in named[:2])]
+    assert found_clusterings(config | {"shift_seed": 1}) == named[:2]
 
 
 def test_neighbors_are_of_the_sweep(config):
