@@ -30,6 +30,7 @@ from coactivation_manifolds.geometry.shapes.irreducibility import (
 )
 from coactivation_manifolds.geometry.shapes.negatives import name_negative
 from coactivation_manifolds.geometry.shapes.registry import SHAPES
+from coactivation_manifolds.geometry.vertex_tokens import vertex_token_ids
 from coactivation_manifolds.schemas import SHAPE_NAMES, SHAPE_TESTS, conform
 from coactivation_manifolds.storage import PathLike, read_table, write_json, write_table
 
@@ -98,6 +99,8 @@ def summarize_tests(
             rows.append(outcome_row(each, drawn[each.record.cluster_id][0], outcome, candidate, names))
             if candidate is not None:
                 described[each.record.name] = describe_shape(candidate.shape, each.record.members)
+            if candidate is not None and candidate.shape.kind == "simplex":
+                described[each.record.name]["vertex_tokens"] = vertex_token_ids(candidate.shape, each, index)
     if len(rows) != len(drawn):
         raise ResultsError(
             f"{draws_path} has draws of {len(drawn)} clusters, of which {len(rows)} are tested with these settings: "
@@ -127,7 +130,7 @@ def iterate_draws(table: pa.Table, draws_path: PathLike, names: Sequence[str]) -
     starts = np.flatnonzero(table["draw"].to_numpy() == 0)
     ids = table["cluster_id"].to_numpy()
     values = np.column_stack([table[name].to_numpy() for name in names])
-    for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
+    for start, end in zip(starts, [*starts, len(ids)][1:], strict=True):
         yield int(ids[start]), values[start:end]
 
 
