@@ -11,6 +11,7 @@ from coactivation_manifolds.storage import write_table
 
 CLUSTERING = "components_j0.20"
 STATISTICS = [f"{basis}_{shape}" for basis in ("recon", "act") for shape in SHAPES]
+GALLERY_SETTINGS = {"gallery_finds": 5, "persistence": False, "max_q": 0.05, "sample_points": 1_000}
 FOOTER = {"n_clusterings_coactivation": "2", "n_tested_coactivation": "9", "smallest_q_coactivation": "0.001"}
 
 
@@ -20,6 +21,7 @@ def find_row(cluster_id, members, shape, **changed):
     row |= {"shape": shape, "basis": "recon", "q_value": 0.0012, "effect": 3.4, "p_any": 0.0001, "n_draws": 1000}
     row |= {"n_points": 600, "size": len(members), "members": members, "members_sha": "0" * 64}
     row |= {"clustering": CLUSTERING, "cluster_id": cluster_id, "clusterings": ["components_j0.15", CLUSTERING]}
+    row |= {"graph": "coactivation", "p_connected": 0.02, "separability_bits": 0.6, "mixture_index": 0.15}
     row |= {"stability": 0.93, "missed_by_cosine": True, "cosine_best_jaccard": 0.3}
     return row | changed
 

@@ -96,7 +96,14 @@ def draw_gallery(
         index.forget_pages()
     readings = {str(each.find.find_id): [part._asdict() for part in each.reading] for each in shown}
     write_json({"readings": readings}, folder / "readings.json")
-    page = gallery_page(shown, read_families(finds_path), n_finds=len(finds), settings=settings, experiment=experiment)
+    page = gallery_page(
+        shown,
+        read_families(finds_path),
+        n_finds=len(finds),
+        settings=settings,
+        has_decoder=decoder is not None,
+        experiment=experiment,
+    )
     write_text(page, folder / "index.html")
     logger.info("drew %d of %d finds of %s", len(shown), len(finds), experiment)
 
@@ -128,6 +135,7 @@ def gallery_page(
     *,
     n_finds: int,
     settings: Mapping[str, Any],
+    has_decoder: bool,
     experiment: str,
 ) -> str:
     """The page as text."""
@@ -139,4 +147,5 @@ def gallery_page(
         families=families,
         rule=point_rule(settings),
         settings=settings,
+        has_decoder=has_decoder,
     )

@@ -26,7 +26,7 @@ def read_shape(view: ClusterView, shape: FittedShape, names: TokenNames) -> list
         vertices = places[order].astype(int).tolist()
         tokens = vertex_tokens(view, shape, names)
         return [
-            Part(_vertex_words(v, tokens[v]), [latent for latent, at in zip(named, vertices, strict=True) if at == v])
+            _at_vertex(v, tokens[v], [latent for latent, at in zip(named, vertices, strict=True) if at == v])
             for v in range(shape.n_vertices)
         ]
     if shape.kind == "circle":
@@ -53,9 +53,9 @@ def vertex_tokens(view: ClusterView, shape: FittedShape, names: TokenNames) -> l
     return found
 
 
-def _vertex_words(vertex: int, tokens: Sequence[str]) -> str:
+def _at_vertex(vertex: int, tokens: Sequence[str], latents: list[tuple[int, str | None]]) -> Part:
     near = f" (near it the tokens {', '.join(tokens)})" if tokens else ""
-    return f"vertex {vertex + 1}{near}:"
+    return Part(f"vertex {vertex + 1}{near}:" if latents else f"vertex {vertex + 1}{near}: no latent", latents)
 
 
 def _plain(token: str | None) -> str | None:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from synthetic_clusters import SETTINGS, make_experiment
-from synthetic_finds import CLUSTERING, FOOTER, find_row, write_draws, write_finds
+from synthetic_finds import CLUSTERING, FOOTER, GALLERY_SETTINGS, find_row, write_draws, write_finds
 
 from coactivation_manifolds.errors import ConfigError, ResultsError
 from coactivation_manifolds.report import find_files
@@ -15,7 +15,7 @@ from coactivation_manifolds.report.finds import fact_lines, range_words, read_fa
 from coactivation_manifolds.report.found_shapes import headline_rows
 from coactivation_manifolds.report.gallery import ClusteringFiles, draw_gallery
 
-DRAWING = SETTINGS | {"gallery_finds": 5, "persistence": False, "max_q": 0.05}
+DRAWING = SETTINGS | GALLERY_SETTINGS
 NASTY = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\u202eabc", "{{ 7 * 7 }}"]
 UNTESTED = {"n_clusterings_coactivation": "2", "n_tested_coactivation": "0", "smallest_q_coactivation": ""}
 OUT_OF_REACH = UNTESTED | {"n_tested_coactivation": "900", "smallest_q_coactivation": "0.9"}
@@ -61,7 +61,14 @@ def test_figures_and_page_of_each_find_that_was_called(made, tmp_path):
             assert f'href="{folder}/{name}"' in page
     assert page.count("data:image/png;base64,") == 2
     assert not re.search(r"https?://", page)
-    for words in ("1. Circle, 7 latents", "2. Simplex of 3 vertices", "q 0.0012", "2 clusterings: components_j0.15"):
+    for words in (
+        "1. Circle, 7 latents",
+        "2. Simplex of 3 vertices",
+        "q 0.0012",
+        "p = 0.02",
+        "0.60 bits",
+        "2 clusterings: components_j0.15",
+    ):
         assert words in page, words
     assert "Shapes of &lt;small&gt;" in page
 
