@@ -59,8 +59,8 @@ SHAPES: Mapping[str, Shape] = {
     "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     "curve": Shape(curve_statistic, fit_curve, is_open, LEAST_EXPLAINED),
 }
-"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and the edges
-of a triangle are a ring."""
+"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
+triangle's edges are a ring."""
 
 
 def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
