@@ -172,7 +172,7 @@ def outcome_row(
         "candidate_basis": None,
         "candidate_vertices": None,
         "effect": None,
-        "if_not_called": name_negative(scores),
+        "if_not_called": name_negative(tested.activations),
         "separability_bits": irreducible.separability_excess,
         "mixture_index": irreducible.mixture,
         "engels_score": engels_value(published_planes(scores)),
