@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circle_statistic, fit_circle, is_closed
-from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open
+from coactivation_manifolds.geometry.shapes.curve import LEAST_EXPLAINED, curve_statistic, fit_curve, is_open
 from coactivation_manifolds.geometry.shapes.helix import LEAST_GAIN, fit_helix, helix_statistic, is_wound
 from coactivation_manifolds.geometry.shapes.simplex import LEAST_FILLED, fit_simplex, is_filled, simplex_statistic
 
@@ -54,13 +54,16 @@ SHAPES: Mapping[str, Shape] = {
         )
         for k in (6, 5, 4, 3)
     },
-    "curve": Shape(curve_statistic, fit_curve, is_open),
+    "curve": Shape(curve_statistic, fit_curve, is_open, LEAST_EXPLAINED),
 }
 """Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane."""
 
 
 def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
-    """The statistic of every shape, at least its ``least``, float64 [s] in the registry's order.
+    """The statistic of every shape, float64 [s] in the registry's order; ``least`` where the cloud does not hold.
+
+    A test is of what can be called, and draws are treated alike: a blob that is a little more like a helix than its
+    null without being one is no find, and need not be paid for.
 
     Parameters
     ----------
@@ -70,7 +73,12 @@ def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array
         Which shapes.
 
     """
-    return np.array([max(shape.least, shape.statistic(scores)) for shape in shapes.values()])
+    return np.array([_measure(scores, shape) for shape in shapes.values()])
+
+
+def _measure(scores: Array, shape: Shape) -> float:
+    value = shape.statistic(scores)
+    return value if value > shape.least and shape.holds(shape.fit(scores)) else shape.least
 
 
 def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
