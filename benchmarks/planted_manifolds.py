@@ -1,7 +1,7 @@
 """Manifolds to plant: points on them, the places that latents tile them at, and clouds that are no manifold.
 
-A manifold's coordinates have mean 0 and a mean square of 1. A tile's height is a bump in the manifold's own parameter, 1
-at the tile's place and 0 beyond its width: along it the embedded manifold leaves its plane, as curved manifolds do.
+A manifold's coordinates have mean 0 and a mean square of 1. A tile's height is a bump in the manifold's own parameter,
+1 at the tile's place and 0 beyond its width: along it the embedded manifold leaves its plane, as curved manifolds do.
 """
 
 from __future__ import annotations

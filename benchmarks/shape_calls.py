@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from coactivation_manifolds.clustering.summary import members_sha
-from coactivation_manifolds.geometry.nulls.p_values import draws_needed, needs_more, q_values
+from coactivation_manifolds.geometry.nulls.p_values import LOOKS, draws_needed, needs_more, q_values
 from coactivation_manifolds.geometry.nulls.shape_test import prepare, run_first_stage, run_second_stage
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
 from coactivation_manifolds.geometry.shapes.registry import SHAPES, call_shape
@@ -83,10 +83,10 @@ def test_family(clusters: Sequence[Cluster], *, threads: int = 1) -> list[Call]:
     ]
 
 
-def first_outcome(cluster: Cluster) -> tuple[Outcome, bool]:
+def first_outcome(cluster: Cluster, *, looks: Sequence[int] = LOOKS) -> tuple[Outcome, bool]:
     """The first stage, and whether the second is needed."""
     subject = prepare(cluster.points, decoder=cluster.decoder, seed=cluster.seed)
-    test = run_first_stage(subject)
+    test = run_first_stage(subject, looks=looks)
     return _outcome(subject, test), needs_more(test)
 
 
