@@ -16,9 +16,9 @@ from coactivation_manifolds.geometry.shapes.enclosing_simplex import (
 
 Array = npt.NDArray[np.float64]
 
-LEAST_FILLED = {3: 0.7, 4: 0.5, 5: 0.35, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
-LEAST_FLATNESS = 0.25
-LEAST_OCCUPIED = 0.75
+LEAST_FILLED = {3: 0.67, 4: 0.5, 5: 0.33, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
+LEAST_FLATNESS = {3: 0.5, 4: 0.4, 5: 0.4, 6: 0.4}  # an arc of half a turn has 0.4
+LEAST_OCCUPIED = {3: 0.84, 4: 0.8, 5: 0.8, 6: 0.8}
 N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
 
 
@@ -80,10 +80,11 @@ def fit_simplex(scores: Array, n_vertices: int) -> Simplex:
 
 def is_filled(simplex: Simplex) -> bool:
     """Whether hull and points fill enough of the simplex to be called one, and the last dimension is no mere noise."""
+    k = len(simplex.vertices)
     return (
-        simplex.statistic >= LEAST_FILLED[len(simplex.vertices)]
-        and simplex.flatness >= LEAST_FLATNESS
-        and simplex.occupied >= LEAST_OCCUPIED
+        simplex.statistic >= LEAST_FILLED[k]
+        and simplex.flatness >= LEAST_FLATNESS[k]
+        and simplex.occupied >= LEAST_OCCUPIED[k]
     )
 
 
