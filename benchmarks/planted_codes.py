@@ -21,7 +21,7 @@ OFFSET = 2.0  # length of the shared direction's part, in mean radii of the mani
 OFFSET_READ = 1.0  # how much of it an encoder row reads, beside 1 of the tile's place
 HEIGHTS = {"orthogonal": 1.0, "similar": 0.5, "negative": 0.5}  # of a tile's own direction, in the vectors
 OWN_PART = {"orthogonal": 2.0, "similar": 0.4, "negative": 0.3}  # of that direction, in the decoder's row
-SHARED_PART = {"orthogonal": 0.0, "similar": 1.5, "negative": 0.0}
+SHARED_PART = {"orthogonal": 0.0, "similar": 1.0, "negative": 0.0}
 MOST_FALSE = 0.03  # firings on tokens without the group, over those with it, that a bias allows
 JUMP = 0.25  # JumpReLU's threshold over a latent's 99 % quantile
 
@@ -81,7 +81,7 @@ class Embedded(NamedTuple):
     vectors
         float32 [n, d]: what it adds on its tokens, noise not included.
     encoder, decoder
-        float32 [members, d]; the decoder's rows have norm 1, what they were longer stands in the encoder's.
+        float32 [members, d], rows of norm 1.
     share
         float64 [members]: share of the group's tokens on which each is to fire.
 
@@ -134,9 +134,9 @@ def embed_group(group: Group, rng: np.random.Generator, *, n: int, d: int, noise
         shares = np.append(shares, 1.0)
     basis = np.linalg.qr(rng.normal(size=(d, 1 + c + k)))[0].T.astype(np.float32)
     parts *= noise * group.snr * rng.lognormal(0.0, 0.05, (n, 1))
-    length = np.linalg.norm(decoder, axis=1, keepdims=True)
-    read = length * _unit_rows(encoder @ basis)
-    return Embedded((parts @ basis).astype(np.float32), read.astype(np.float32), _unit_rows(decoder @ basis), shares)
+    return Embedded(
+        (parts @ basis).astype(np.float32), _unit_rows(encoder @ basis), _unit_rows(decoder @ basis), shares
+    )
 
 
 def make_manifold(group: Group, rng: np.random.Generator, n: int) -> Manifold:
@@ -194,7 +194,7 @@ def choose_bias(z: Array, there: Array, share: float) -> float:
 
 
 def activate(z: Array, biases: Array, *, code: str) -> Array:
-    """Activations of all latents, as float16: what an SAE stores.
+    """Activations of all latents, float32 [n_tokens, n_latents], before they are scaled.
 
     Parameters
     ----------
@@ -217,7 +217,31 @@ def activate(z: Array, biases: Array, *, code: str) -> Array:
         k = max(1, int(np.quantile((z > 0).sum(axis=1), 0.95)))
         least = np.partition(z, z.shape[1] - k, axis=1)[:, z.shape[1] - k]
         z[z < least[:, None]] = 0.0
-    return z.astype(np.float16)
+    return z
+
+
+def fit_scales(activations: Array, decoder: Array, vectors: Array) -> Array:
+    """A scale for each latent, with which activations times decoder rows are nearest to the vectors, mean left out.
+
+    Least squares over the group's tokens, within a factor of four of the median: what training does to scales.
+
+    Parameters
+    ----------
+    activations
+        float32 [n, members].
+    decoder
+        float32 [members, d].
+    vectors
+        float32 [n, d].
+
+    """
+    own = activations - activations.mean(axis=0)
+    gram = (own.T @ own) * (decoder @ decoder.T)
+    right = ((own.T @ (vectors - vectors.mean(axis=0))) * decoder).sum(axis=1)
+    ridge = 0.01 * max(float(np.trace(gram)) / len(gram), 1e-9)
+    scales = np.linalg.solve(gram.astype(np.float64) + ridge * np.eye(len(gram)), right)
+    middle = float(np.median(scales[scales > 0])) if (scales > 0).any() else 1.0
+    return np.clip(scales, middle / 4, middle * 4)
 
 
 def _unit_rows(rows: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from planted_codes import Group, activate, choose_bias, embed_group, read_out
+from planted_codes import Group, activate, choose_bias, embed_group, fit_scales, read_out
 from planted_manifolds import ARCS, BLOBS, MIXTURES
 from synthetic_activations import Workload, plan_sources
 
@@ -146,7 +146,7 @@ def draw_group(kind: str, tier: str, rng: np.random.Generator, **fixed: Any) -> 
         "n_vertices": n_vertices,
         "k": k,
         "width": rng.uniform(0.6, 0.9) if tier == "overlap" else rng.uniform(1.1, 1.7),
-        "snr": rng.uniform(2.0, 4.0) if tier == "noise" else float(np.exp(rng.uniform(np.log(5), np.log(10)))),
+        "snr": rng.uniform(2.0, 4.0) if tier == "noise" else float(np.exp(rng.uniform(np.log(5), np.log(15)))),
         "n_points": int(rng.integers(80, 250))
         if tier == "few points"
         else int(np.exp(rng.uniform(np.log(350), np.log(2_000)))),
@@ -173,7 +173,11 @@ def make_world(plan: WorldPlan) -> World:
         ]
     )
     places = [np.flatnonzero(scene.source == g) for g in range(len(plan.groups))]
-    return World(plan, activate(z, biases, code=plan.code), scene.decoder, places)
+    activations = activate(z, biases, code=plan.code)
+    for place, own in enumerate(places):
+        there = scene.there[place]
+        activations[:, own] *= fit_scales(activations[np.ix_(there, own)], scene.decoder[own], scene.vectors[there])
+    return World(plan, activations.astype(np.float16), scene.decoder, places)
 
 
 def make_scene(plan: WorldPlan, rng: np.random.Generator) -> Scene:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from planted_codes import Group, activate, choose_bias, embed_group
+from planted_codes import Group, activate, choose_bias, embed_group, fit_scales
 from planted_geometry import NOISE, draw_group
 from science_chain import points_of
 from shape_calls import Cluster, first_outcome
@@ -37,6 +37,7 @@ def lone_cluster(group: Group, *, seed: int, code: str = "relu") -> Cluster:
     z = vectors @ found.encoder.T
     biases = np.array([choose_bias(z[:, i], there, share) for i, share in enumerate(found.share)])
     activations = activate(z, biases, code=code)
+    activations *= fit_scales(activations[there], found.decoder, vectors[there])
     return Cluster(points_of(activations, np.arange(len(biases))), found.decoder, seed)
 
 

@@ -85,8 +85,8 @@ def line(rng: np.random.Generator, n: int, k: int, width: float) -> Manifold:
 
 
 def helix(rng: np.random.Generator, n: int, k: int, width: float) -> Manifold:
-    """A helix of 1.5 to 2.5 turns, of unit radius and as long as a turn is wide, tiles in equal steps."""
-    turns = rng.uniform(1.5, 2.5)
+    """A helix of 1.5 to 2 turns, of unit radius, that rises by a diameter a turn, tiles in equal steps."""
+    turns = rng.uniform(1.5, 2.0)
     places, along = np.linspace(0.0, 1.0, k), rng.random(n)
 
     def wind(s: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from planted_geometry import World, WorldPlan, make_world
 from science_chain import Found, find_clusters, is_tested, points_of
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
-from shape_calls import Call, Cluster, seed_of, test_family
+from shape_calls import Call, Cluster, call_family, seed_of
 
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.geometry.nulls.copula import reconstruction_map
-from coactivation_manifolds.geometry.pca import pca_restricted
+from coactivation_manifolds.geometry.nulls.p_values import LOOKS
+from coactivation_manifolds.geometry.pca import one_blas_thread, pca_restricted
 from coactivation_manifolds.geometry.shapes.irreducibility import published_planes
 from coactivation_manifolds.geometry.shapes.persistence import measure_persistence
 
@@ -29,12 +31,13 @@ UNTESTED: Row = {"p_any": None, "q": None, "shape": None, "candidate": None, "n_
 
 def run_world(plan: WorldPlan) -> list[Row]:
     """Make a world, run the chain, and compare: one row for each group, then one for each cluster that is none."""
-    world = make_world(plan)
-    return compare_world(world, find_clusters(world.activations, world.decoder))
+    with one_blas_thread():
+        world = make_world(plan)
+        return compare_world(world, find_clusters(world.activations, world.decoder))
 
 
-def compare_world(world: World, found: Found) -> list[Row]:
-    """The rows of a world whose clusters are known."""
+def compare_world(world: World, found: Found, *, looks: Sequence[int] = LOOKS) -> list[Row]:
+    """The rows of a world whose clusters are known; ``looks`` as in ``call_family``."""
     clusters = [members.astype(np.int64) for members in found.clusters]
     tested = [place for place, members in enumerate(clusters) if is_tested(world.activations, members)]
     subjects = [
@@ -45,7 +48,7 @@ def compare_world(world: World, found: Found) -> list[Row]:
         )
         for place in tested
     ]
-    calls = dict(zip(tested, test_family(subjects), strict=True))
+    calls = dict(zip(tested, call_family(subjects, looks=looks), strict=True))
     matched: dict[int, int] = {}
     rows = []
     for group, members in zip(world.plan.groups, world.members, strict=True):

@@ -23,10 +23,11 @@ from planted_lab import call_drawn, limit_jobs, lone_cluster, power_jobs, summar
 from planted_results import run_world
 from science_chain import find_clusters, is_tested, points_of
 from science_measures import summarize
-from shape_calls import Cluster, seed_of, test_family
+from shape_calls import Cluster, call_family, seed_of
 from trained_codes import run_trained
 
 from coactivation_manifolds.activations.circular_shift import draw_shifts
+from coactivation_manifolds.geometry.pca import one_blas_thread
 
 SECTIONS = ("planted", "shift", "power", "limits", "trained", "cost")
 DEFAULT_SEED = 20_261
@@ -80,13 +81,14 @@ def measure_shift(arguments: Namespace) -> dict[str, Any]:
 
 def shift_world(plan: WorldPlan) -> dict[str, int]:
     """One world and one shift of it."""
-    world = make_world(plan)
+    with one_blas_thread():
+        world = make_world(plan)
     real = find_clusters(world.activations, world.decoder)
     shifts = draw_shifts(world.activations.shape[1], len(world.activations), seed=plan.number)
     moved = np.stack([np.roll(column, by) for column, by in zip(world.activations.T, shifts, strict=True)], axis=1)
     found = find_clusters(moved, world.decoder)
     tested = [members.astype(np.int64) for members in found.clusters if is_tested(moved, members.astype(np.int64))]
-    calls = test_family(
+    calls = call_family(
         [Cluster(points_of(moved, own), world.decoder[own], seed_of(own, seed=plan.seed)) for own in tested]
     )
     return {
@@ -144,7 +146,7 @@ def measure_cost(arguments: Namespace) -> dict[str, Any]:
     clusters = [lone_cluster(group, seed=arguments.seed + place) for place, group in enumerate(groups)]
     before = largest_memory_kib()
     begin = time.perf_counter()
-    calls = test_family(clusters, threads=arguments.threads)
+    calls = call_family(clusters, threads=arguments.threads)
     seconds = time.perf_counter() - begin
     return {
         "clusters": len(clusters),
@@ -170,7 +172,7 @@ def seconds_each(k: int, n: int, seed: int, *, clusters: int = 4) -> float:
     ]
     subjects = [lone_cluster(group, seed=place) for place, group in enumerate(groups)]
     begin = time.process_time()
-    test_family(subjects)
+    call_family(subjects)
     return round((time.process_time() - begin) / clusters, 3)
 
 

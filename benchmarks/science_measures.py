@@ -36,9 +36,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
         | {kind: share(of_kind(moderate, kind), is_right) for kind in SHAPES}
         | {f"simplex, {k} vertices": share(with_vertices(moderate, k), is_right) for k in (3, 4, 5)},
         "right_vertices": share(
-            [row for row in moderate if row["shape"] == "simplex" == row["truth"]]
-            if all("shape" in row for row in moderate)
-            else [row for row in moderate if row.get("shape") == "simplex" == row["truth"]],
+            [row for row in moderate if row.get("shape") == "simplex" == row["truth"]],
             lambda row: row["n_vertices_found"] == row["n_vertices"],
         ),
         "by_rows": by_field(moderate, "rows"),

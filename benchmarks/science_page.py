@@ -153,8 +153,8 @@ def planted_parts(part: dict[str, Any]) -> list[str]:
         RIVALS,
         roc_table(part["roc"]),
         f"![ROC curves](images/{ROC})",
-        f"Missed by cosine: the chain's answer is right for {of_text(cosine)} recovered shapes, of which {cosine['missed']} "
-        "are missed by cosine.",
+        f"Missed by cosine: the chain's answer is right for {of_text(cosine)} recovered shapes; "
+        f"{cosine['missed']} of them are missed.",
     ]
 
 
@@ -206,10 +206,11 @@ def roc_table(table: dict[str, Any]) -> str:
 def shift_text(part: dict[str, Any]) -> str:
     """Sums over the runs."""
     total = {key: sum(run[key] for run in part["runs"]) for key in part["runs"][0]}
+    edges = f"{total['edges']:,} edges at q <= 0.05, {total['edges_shifted']:,} after the shift"
     return (
-        f"In {len(part['runs'])} runs: {total['edges']:,} edges at q <= 0.05, {total['edges_shifted']:,} after the shift "
+        f"In {len(part['runs'])} runs: {edges} "
         f"({part['share_of_edges']:.2%}; worst run {part['worst']:.2%}); {total['clusters']:,} clusters, "
-        f"{total['clusters_shifted']:,} after it, of which {total['tested_shifted']:,} had enough points to be tested and "
+        f"{total['clusters_shifted']:,} after it: {total['tested_shifted']:,} had points enough to be tested, "
         f"{total['calls_shifted']:,} were called a shape."
     )
 
@@ -228,8 +229,8 @@ def power_table(part: dict[str, Any]) -> str:
 def trained_text(run: dict[str, Any]) -> str:
     """What became of each group in a trained code."""
     head = (
-        f"{run['architecture']}: FVU {run['fvu']:.3f}, {run['l0']:.1f} latents on a token, {run['latents_firing']} latents "
-        f"that fire, {run['clusters']} clusters, {run['tested']} tested, {run['calls']} called."
+        f"{run['architecture']}: FVU {run['fvu']:.3f}, {run['l0']:.1f} latents on a token, "
+        f"{run['latents_firing']} that fire, {run['clusters']} clusters, {run['tested']} tested, {run['calls']} called."
     )
     lines = ["| planted | its latents in the code | best cluster's Jaccard | called | p |", "|---|---|---|---|---|"]
     for row in run["groups"]:
@@ -244,8 +245,8 @@ def cost_text(part: dict[str, Any]) -> str:
     return (
         f"{part['clusters']:,} clusters with {part['points']:,} points in all took {part['seconds']:.0f} s and "
         f"{part['draws']:,} draws; {part['calls']} were called a shape. Largest memory of a process "
-        f"{part['maxrss_kib'] / 2**20:.2f} GiB, {part['maxrss_before_kib'] / 2**20:.2f} GiB of them before. First stage of a "
-        f"blob, processor time: {growth}."
+        f"{part['maxrss_kib'] / 2**20:.2f} GiB, {part['maxrss_before_kib'] / 2**20:.2f} GiB of them before. "
+        f"First stage of a blob, processor time: {growth}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from coactivation_manifolds.clustering.summary import members_sha
 from coactivation_manifolds.geometry.nulls.p_values import LOOKS, draws_needed, needs_more, q_values
 from coactivation_manifolds.geometry.nulls.shape_test import prepare, run_first_stage, run_second_stage
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
-from coactivation_manifolds.geometry.shapes.registry import SHAPES, call_shape
+from coactivation_manifolds.geometry.shapes.registry import call_shape
 
 Array = npt.NDArray[Any]
 
@@ -66,12 +67,25 @@ def seed_of(members: Array, *, seed: int) -> int:
     return (int(members_sha(members.tolist())[:12], 16) + seed) % 2**31
 
 
-def test_family(clusters: Sequence[Cluster], *, threads: int = 1) -> list[Call]:
-    """Test the clusters of one clustering in two stages, and call shapes at q <= 0.05 over all of them."""
+def call_family(clusters: Sequence[Cluster], *, threads: int = 1, looks: Sequence[int] = LOOKS) -> list[Call]:
+    """Test the clusters of one clustering in two stages, and call shapes at q <= 0.05 over all of them.
+
+    Parameters
+    ----------
+    clusters
+        The family.
+    threads
+        Processes at once.
+    looks
+        Of the first stage; with fewer draws than the library's there is no second stage.
+
+    """
     with ProcessPoolExecutor(threads) if threads > 1 else _InOneProcess() as pool:
-        first = list(pool.map(first_outcome, clusters, chunksize=4))
+        first = list(pool.map(partial(first_outcome, looks=looks), clusters, chunksize=4))
         entered = [place for place, (_, more) in enumerate(first) if more]
         n_draws = draws_needed(len(clusters), len(entered))
+        if n_draws <= LOOKS[-1]:
+            entered = []  # the first stage's draws are enough for q
         again = pool.map(second_outcome, [clusters[place] for place in entered], [n_draws] * len(entered), chunksize=2)
         outcomes = [outcome for outcome, _ in first]
         for place, outcome in zip(entered, again, strict=True):
@@ -115,6 +129,3 @@ class _InOneProcess:
 
     def map(self, function: Any, *arguments: Any, chunksize: int = 1) -> Any:
         return map(function, *arguments)
-
-
-NAMES = tuple(SHAPES)

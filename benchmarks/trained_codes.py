@@ -13,7 +13,7 @@ import numpy.typing as npt
 from planted_geometry import Scene, WorldPlan, draw_group, make_scene
 from planted_results import best_match
 from science_chain import find_clusters, is_tested, points_of
-from shape_calls import Cluster, seed_of, test_family
+from shape_calls import Cluster, call_family, seed_of
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +42,7 @@ def run_trained(architecture: str, *, seed: int, steps: int | None = None) -> di
     activations, decoder, fvu = train_code(scene.vectors, architecture, seed=seed, steps=steps or SETTINGS["steps"])
     found = [members.astype(np.int64) for members in find_clusters(activations, decoder).clusters]
     tested = [own for own in found if is_tested(activations, own)]
-    calls = test_family([Cluster(points_of(activations, own), decoder[own], seed_of(own, seed=seed)) for own in tested])
+    calls = call_family([Cluster(points_of(activations, own), decoder[own], seed_of(own, seed=seed)) for own in tested])
     owners = owners_of(activations, scene, len(groups))
     rows = []
     for place, group in enumerate(groups):
