@@ -13,12 +13,14 @@ from coactivation_manifolds.geometry.shapes.enclosing_simplex import (
     hull_volume,
     simplex_volume,
 )
+from coactivation_manifolds.schemas import N_COMPONENTS
 
 Array = npt.NDArray[np.float64]
 
 LEAST_FILLED = {3: 0.67, 4: 0.5, 5: 0.33, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
 LEAST_FLATNESS = {3: 0.5, 4: 0.4, 5: 0.4, 6: 0.4}  # an arc of half a turn has 0.4
 LEAST_OCCUPIED = {3: 0.84, 4: 0.8, 5: 0.8, 6: 0.8}
+MOST_BEYOND = {3: 0.6, 4: 0.7, 5: 0.7, 6: 1.0}
 N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
 
 
@@ -31,6 +33,11 @@ class Simplex(NamedTuple):
         Share of the enclosing simplex that the cloud's hull fills, in [0, 1]: 0.605 for a disc, 1 for a triangle.
     flatness
         Standard deviation along the last of the k - 1 components over that along the first.
+    beyond
+        Standard deviation along the component after them over that along the last: small where the cloud is as flat as
+        such a simplex, near 1 for blobs and mixtures, which have a triangular shadow as often as not. 0 where five
+        components leave none, and infinite for other clouds of fewer dimensions than vertices: a vertex needs a latent
+        of its own, and latents that fire apart fill the corner between the origin and their axes.
     occupied
         Cells of the simplex with points in them, over those that as many points spread evenly would be in: an arc has
         the hull of a triangle, and leaves its middle empty.
@@ -43,6 +50,7 @@ class Simplex(NamedTuple):
 
     statistic: float
     flatness: float
+    beyond: float
     occupied: float
     vertices: Array
     weights: Array
@@ -71,19 +79,22 @@ def fit_simplex(scores: Array, n_vertices: int) -> Simplex:
     d = n_vertices - 1
     edges = vertices[1:] - vertices[0]
     if statistic == 0:
-        return Simplex(0.0, 0.0, 0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
+        return Simplex(0.0, 0.0, np.inf, 0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
     rest = np.linalg.solve(edges.T, (scores[:, :d] - vertices[0]).T).T
-    spread = scores[:, :d].std(axis=0)
+    spread = scores[:, :n_vertices].std(axis=0)
+    left = 0.0 if d == N_COMPONENTS else np.inf
+    beyond = float(spread[d] / spread[d - 1]) if len(spread) > d else left
     weights = np.column_stack([1 - rest.sum(axis=1), rest])
-    return Simplex(statistic, float(spread[-1] / spread[0]), occupied_share(weights), vertices, weights)
+    return Simplex(statistic, float(spread[d - 1] / spread[0]), beyond, occupied_share(weights), vertices, weights)
 
 
 def is_filled(simplex: Simplex) -> bool:
-    """Whether hull and points fill enough of the simplex to be called one, and the last dimension is no mere noise."""
+    """Whether hull and points fill enough of the simplex, its last dimension is no mere noise, and there are no others."""
     k = len(simplex.vertices)
     return (
         simplex.statistic >= LEAST_FILLED[k]
         and simplex.flatness >= LEAST_FLATNESS[k]
+        and simplex.beyond <= MOST_BEYOND[k]
         and simplex.occupied >= LEAST_OCCUPIED[k]
     )
 
