@@ -18,10 +18,10 @@ from planted_manifolds import BLOBS, MIXTURES, Manifold, circle, helix, line, sh
 Array = npt.NDArray[Any]
 
 OFFSET = 2.0  # length of the shared direction's part, in mean radii of the manifold
-OFFSET_READ = 1.0  # how much of it an encoder row reads, beside 1 of the tile's place
-HEIGHTS = {"orthogonal": 1.0, "similar": 0.5, "negative": 0.5}  # of a tile's own direction, in the vectors
-OWN_PART = {"orthogonal": 2.0, "similar": 0.4, "negative": 0.3}  # of that direction, in the decoder's row
-SHARED_PART = {"orthogonal": 0.0, "similar": 1.0, "negative": 0.0}
+OFFSET_READ = 0.6  # how much of it an encoder row reads, beside 1 of the tile's place
+OWN_PART = {"orthogonal": 2.0, "similar": 0.5, "negative": 0.5}  # of a tile's own direction, in the decoder's row
+SHARED_PART = 0.7  # of the shared direction, in the rows that are similar
+SHARED_OF_CORNERS = 1.2  # the same where tiles lie opposite one another: vertices, axes
 MOST_FALSE = 0.03  # firings on tokens without the group, over those with it, that a bias allows
 JUMP = 0.25  # JumpReLU's threshold over a latent's 99 % quantile
 
@@ -110,21 +110,24 @@ def embed_group(group: Group, rng: np.random.Generator, *, n: int, d: int, noise
         Standard deviation of the noise along one direction, which sets the group's size.
 
     """
-    own, shared = OWN_PART[group.rows], SHARED_PART[group.rows]
+    own = OWN_PART[group.rows]
+    shared = 0.0
+    if group.rows == "similar":
+        shared = SHARED_OF_CORNERS if group.kind in ("simplex", "blob", "mixture") else SHARED_PART
     if group.kind in ("blob", "mixture"):
         heights = (BLOBS | MIXTURES)[group.variety](rng, n, group.k)
         heights = heights / np.sqrt(((heights - heights.mean(axis=0)) ** 2).sum(axis=1).mean())
         corners = np.eye(group.k) - 1 / group.k
         manifold = Manifold(np.zeros((n, group.k)), corners, heights, 0.0)
-        shares, height = (heights > 0).mean(axis=0), 1.0
+        shares = (heights > 0).mean(axis=0)
         own = 1.0 if group.rows == "similar" else 2.0 * (group.rows == "orthogonal")
     else:
         manifold = make_manifold(group, rng, n)
-        shares, height = np.full(group.k, manifold.share), HEIGHTS[group.rows]
+        shares = np.full(group.k, manifold.share)
     k, c = manifold.tiles.shape
-    parts = np.hstack([np.full((n, 1), OFFSET), manifold.points, height * manifold.heights])
+    parts = np.hstack([np.full((n, 1), OFFSET), manifold.points, manifold.heights])
     far = np.maximum(np.linalg.norm(manifold.tiles, axis=1, keepdims=True), 1.0)
-    encoder = np.hstack([np.full((k, 1), OFFSET_READ), manifold.tiles / far, max(height, 0.5) * np.eye(k)])
+    encoder = np.hstack([np.full((k, 1), OFFSET_READ), manifold.tiles / far, np.eye(k)])
     if not manifold.points.any():
         encoder[:, 1 : 1 + c] = 0.0
     decoder = np.hstack([np.full((k, 1), shared), manifold.tiles, own * np.eye(k)])
