@@ -18,7 +18,7 @@ from planted_manifolds import BLOBS, MIXTURES, Manifold, circle, helix, line, sh
 Array = npt.NDArray[Any]
 
 OFFSET = 2.0  # length of the shared direction's part, in mean radii of the manifold
-OFFSET_READ = 0.6  # how much of it an encoder row reads, beside 1 of the tile's place
+OFFSET_READ = 0.8  # how much of it an encoder row reads, beside 1 of the tile's place
 OWN_PART = {"orthogonal": 2.0, "similar": 0.5, "negative": 0.5}  # of a tile's own direction, in the decoder's row
 SHARED_PART = 0.7  # of the shared direction, in the rows that are similar
 SHARED_OF_CORNERS = 1.2  # the same where tiles lie opposite one another: vertices, axes

@@ -107,7 +107,7 @@ def plan_world(number: int, *, seed: int, n_tokens: int = 50_000, n_background: 
     """Nine shapes at moderate noise, two harder ones, and seventeen negatives.
 
     Codes, dimensions and kinds go round with the number: 24 worlds hold 216 + 48 shapes and 408 negatives. In 64
-    dimensions there are twice as many tokens, so that groups meet half as often: smaller models hold less at once.
+    dimensions there are three times as many tokens, so that groups meet less often: smaller models hold less at once.
     """
     rng = np.random.default_rng([seed, number, 0])
     code, d = CODES[number % 3], DIMENSIONS[number // 3 % 3]
@@ -115,7 +115,7 @@ def plan_world(number: int, *, seed: int, n_tokens: int = 50_000, n_background: 
     for place in (2 * number, 2 * number + 1):
         groups.append(draw_group(SHAPES[place % 5], HARDER[place % 3], rng))
     groups += [draw_group(NEGATIVES[(17 * number + place) % len(NEGATIVES)], "moderate", rng) for place in range(17)]
-    return WorldPlan(number, seed, d, code, n_tokens * (2 if d == 64 else 1), n_background, tuple(groups))
+    return WorldPlan(number, seed, d, code, n_tokens * (3 if d == 64 else 1), n_background, tuple(groups))
 
 
 def draw_group(kind: str, tier: str, rng: np.random.Generator, **fixed: Any) -> Group:
@@ -146,7 +146,7 @@ def draw_group(kind: str, tier: str, rng: np.random.Generator, **fixed: Any) -> 
         "n_vertices": n_vertices,
         "k": k,
         "width": rng.uniform(0.6, 0.9) if tier == "overlap" else rng.uniform(1.1, 1.7),
-        "snr": rng.uniform(2.0, 4.0) if tier == "noise" else float(np.exp(rng.uniform(np.log(5), np.log(15)))),
+        "snr": rng.uniform(2.0, 4.0) if tier == "noise" else float(np.exp(rng.uniform(np.log(5), np.log(12)))),
         "n_points": int(rng.integers(80, 250))
         if tier == "few points"
         else int(np.exp(rng.uniform(np.log(350), np.log(2_000)))),

@@ -21,7 +21,7 @@ What stands behind the numbers:
   or negatively correlated (the manifold's span alone; the offset is then a latent of its own, which belongs to the
   group).
 - **SNR** is the manifold's root mean square radius over the noise's standard deviation along one direction; what
-  other groups leak comes on top. Moderate: SNR 5 to 15, 350 to 2,000 points, tiles that reach 1.1 to 1.7 steps to
+  other groups leak comes on top. Moderate: SNR 5 to 12, 350 to 2,000 points, tiles that reach 1.1 to 1.7 steps to
   each side.
 - **What must not be called.** Blobs (latents that fire independently given a topic; a correlated normal cloud above
   thresholds; the same with a common factor of long tail), mixtures (two halves with a bridge, three groups of which
