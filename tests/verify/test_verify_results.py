@@ -214,7 +214,7 @@ def test_a_lost_pair_is_found(results, capsys):
 def test_a_wrong_number_of_points_is_found(results, capsys):
     path = results / f"geometry/{HEADLINE}/scores.parquet"
     change_table(path, "n_points", 2, one_more)
-    record = results / f"provenance/score_clusters.{HEADLINE}.json"
+    record = results / f"provenance/measure_clusters.{HEADLINE}.json"
     content = json.loads(record.read_text())
     content["outputs"] = []  # its settings are known, its hash is not
     record.write_text(json.dumps(content))

@@ -173,7 +173,7 @@ def cluster(config: dict, index: dict[str, str], decoder: str) -> None:
         clustering=HEADLINE,
     )
     run(
-        "score_clusters",
+        "measure_clusters",
         inputs={"summary": summary, "index": list(index.values()), "decoder": decoder},
         outputs={"scores": at(paths.SCORES, clustering=HEADLINE)},
         params={"settings": geometry_settings(config)},

@@ -1,0 +1,122 @@
+"""Planted shapes and clusters that are none, through code, counts, clustering and tests: recovered, and called right.
+
+The small form of `make bench-science`, with fixed seeds. Deliberate faults in the tests are each noticed.
+"""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from workflow_clone import load_script
+
+from coactivation_manifolds.geometry.nulls import copula, p_values, shape_test
+
+planted = load_script("benchmarks/planted_geometry.py")
+chain = load_script("benchmarks/science_chain.py")
+results = load_script("benchmarks/planted_results.py")
+
+SHAPES = [
+    ("circle", {"rows": "orthogonal"}),
+    ("circle", {"rows": "similar"}),
+    ("circle", {"rows": "negative"}),
+    ("arc", {"rows": "orthogonal", "variety": "arc 180"}),
+    ("line", {"rows": "orthogonal", "k": 5}),
+    ("line", {"rows": "similar", "k": 6}),
+    ("simplex", {"rows": "orthogonal", "n_vertices": 3, "k": 3}),
+    ("simplex", {"rows": "negative", "n_vertices": 3, "k": 4}),
+    ("simplex", {"rows": "orthogonal", "n_vertices": 4, "k": 4}),
+    ("helix", {"rows": "orthogonal"}),
+]
+VARIETIES = ("gated blob", "Gaussian blob", "heavy-tailed blob", "two halves", "three groups", "separate axes")
+LOOKS = (60, 300)
+
+
+@pytest.fixture(scope="module")
+def world() -> Any:
+    rng = np.random.default_rng(7)
+    strong = {"snr": 9.0, "n_points": 900, "width": 1.4}
+    shapes = [planted.draw_group(kind, "moderate", rng, **(strong | fixed)) for kind, fixed in SHAPES]
+    others = [
+        planted.draw_group("blob" if "blob" in variety else "mixture", "moderate", rng, variety=variety, n_points=700)
+        for variety in (VARIETIES * 4)[:20]
+    ]
+    return planted.make_world(planted.WorldPlan(0, 7, 128, "relu", 40_000, 80, (*shapes, *others)))
+
+
+@pytest.fixture(scope="module")
+def found(world: Any) -> Any:
+    return chain.find_clusters(world.activations, world.decoder)
+
+
+def problems(rows: list[dict[str, Any]]) -> list[str]:
+    """What is wrong with the rows of a world, in words."""
+    planted_shapes = [row for row in rows if row["truth"]]
+    right = [row for row in planted_shapes if row["recovered"] and row["shape"] == row["truth"]]
+    false = [row for row in rows if not row["truth"] and row.get("shape")]
+    negatives = [row["p_any"] for row in rows if row["kind"] in ("blob", "mixture") and row["recovered"]]
+    least = [row for row in rows if row.get("p_any") is not None and row["p_any"] < 1 / (1 + row["n_draws"])]
+    small = np.mean(np.array(negatives) <= 0.05)
+    said = {
+        f"{len(right)} of {len(planted_shapes)} shapes called right": len(right) < 0.8 * len(planted_shapes),
+        f"{len(false)} false calls": bool(false),
+        f"{small:.2f} of {len(negatives)} negatives have p <= 0.05": small > 0.05 + 2 * np.sqrt(0.05 * 0.95 / 20),
+        "a p-value is smaller than its draws allow": bool(least),
+    }
+    return [words for words, wrong in said.items() if wrong]
+
+
+@pytest.mark.slow
+def test_planted_truth(world: Any, found: Any) -> None:
+    rows = results.compare_world(world, found, looks=LOOKS)
+    assert sum(row["recovered"] for row in rows) >= 29
+    assert all(row["recovered"] for row in rows if row["truth"])
+    assert all(row["missed_found"] == row["missed_truth"] for row in rows if row["recovered"])
+    assert {row["missed_truth"] for row in rows[:10]} == {True, False}
+    assert problems(rows) == []
+
+
+def backwards(scores: np.ndarray, **options: Any) -> np.ndarray:
+    """Statistics with the wrong sign."""
+    return -MEASURE(scores, **options)
+
+
+def independent(thresholds: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    """A copula of latents that know nothing of one another."""
+    return np.eye(len(thresholds))
+
+
+def lower_tail(observed: Any, draws: Any) -> float:
+    """p-values of what is unusually small."""
+    return MIN_P(-np.asarray(observed), -np.asarray(draws))
+
+
+def without_one(observed: Any, draws: Any) -> float:
+    """p-values that can be 0."""
+    return MIN_P(observed, draws) - 1 / (1 + len(draws))
+
+
+MEASURE, MIN_P = shape_test.measure_all, p_values.min_p
+FAULTS = {
+    "sign": (shape_test, "measure_all", backwards),
+    "no pairs": (copula, "solve_correlations", independent),
+    "wrong tail": (p_values, "min_p", lower_tail),
+    "without one": (p_values, "min_p", without_one),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_a_fault_is_noticed(world: Any, found: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*FAULTS[fault])
+    assert problems(results.compare_world(world, found, looks=(60,)))
+
+
+def test_worlds_follow_from_their_seed() -> None:
+    small = partial(planted.plan_world, 4, n_tokens=3_000, n_background=20)
+    one, same, other = (planted.make_world(small(seed=seed)) for seed in (5, 5, 6))
+    assert (one.activations == same.activations).all() and (one.decoder == same.decoder).all()
+    assert one.activations.shape != other.activations.shape or (one.activations != other.activations).any()
+    assert np.linalg.norm(one.decoder, axis=1) == pytest.approx(1.0, abs=1e-5)
+    members = np.concatenate(one.members)
+    assert len(members) == len(set(members.tolist())) == sum(group.n_latents for group in one.plan.groups)
