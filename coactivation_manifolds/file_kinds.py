@@ -18,6 +18,7 @@ from coactivation_manifolds.paths import WILDCARDS
 
 PART = f"{paths.ROOT}/activations/shard={{shard}}/part-{{part}}.parquet"
 NUMBER_OF_PART = r"\d{5,}"
+NUMBER_OF_FIND = r"\d+"
 ACTIVATIONS = (schemas.activations_schema(1), schemas.activations_schema(schemas.MAX_UINT16_LATENTS + 1))
 
 
@@ -59,13 +60,14 @@ class FileKind:
 
     @property
     def stage(self) -> str:
-        """The folder of its stage."""
-        return "report" if self.template == paths.REPORT else self.template.split("/")[2]
+        """The folder of its stage; ``report`` for what lies beside the report."""
+        parts = self.template.split("/")
+        return parts[2] if len(parts) > 3 else "report"
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """A path of this kind, with its wildcards as groups; a wildcard that comes again must have the same value."""
-        known = WILDCARDS | {"part": NUMBER_OF_PART}
+        known = WILDCARDS | {"part": NUMBER_OF_PART, "find": NUMBER_OF_FIND}
         text, seen = re.escape(self.template).replace(r"\{", "{").replace(r"\}", "}"), set[str]()
 
         def group(found: re.Match[str]) -> str:
@@ -113,6 +115,11 @@ def trained(name: str, made_by: str) -> FileKind:
 def drawn(name: str) -> FileKind:
     """A file of the atlas, which is one declared folder."""
     return other(f"{paths.ATLAS}/{name}", "draw_atlas", commit=paths.ATLAS)
+
+
+def shown(name: str) -> FileKind:
+    """A file of the gallery, which is one declared folder."""
+    return other(f"{paths.GALLERY}/{name}", "draw_gallery", commit=paths.GALLERY)
 
 
 TOTALS_KEYS = ("n_tokens", "n_entries", "k_t", "n_edges", "jaccard_floor", "min_count", "min_firings", "max_density")
@@ -167,7 +174,17 @@ FILES = (
     table(paths.CLUSTERS_SUMMARY, "summarize_clusters", schemas.CLUSTERS_SUMMARY, exported=True),
     table(paths.SWEEP_SUMMARY, "summarize_sweep", schemas.SWEEP_SUMMARY, exported=True),
     other(paths.SWEEP_ELBOW, "plot_sweep"),
-    table(paths.SCORES, "score_clusters", schemas.SCORES, exported=True),
+    table(paths.VARIANCE, "measure_clusters", schemas.VARIANCE, exported=True),
+    table(paths.SHAPE_DRAWS, "draw_nulls", schemas.shape_draws_schema(())),
+    table(paths.SHAPE_TESTS, "test_shapes", schemas.SHAPE_TESTS, exported=True),
+    record(paths.SHAPES_JSON, "test_shapes", exported=True),
+    table(paths.STABILITY, "measure_stability", schemas.STABILITY, exported=True),
+    table(paths.CONNECTED_SETS, "compare_connected_sets", schemas.CONNECTED_SETS, exported=True),
+    table(paths.SCORES, "rank_clusters", schemas.SCORES, exported=True),
+    table(paths.FINDS, "collect_finds", schemas.FINDS, exported=True),
+    table(paths.FINDS_SUMMARY, "summarize_finds", schemas.FINDS_SUMMARY, exported=True),
+    *(shown(name) for name in ("index.html", "readings.json")),
+    *(shown(f"find={{find}}/{name}") for name in ("shape.png", "pca.png", "pca.npz", "cluster.html")),
     other(paths.CLUSTER_PCA, "plot_cluster_pca"),
     other(paths.CLUSTER_PCA_ACTIVATIONS, "plot_cluster_pca"),
     other(paths.CLUSTER_PCA_ARRAYS, "plot_cluster_pca"),

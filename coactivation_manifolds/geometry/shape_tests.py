@@ -1,4 +1,4 @@
-"""The outcome of each cluster's shape test, from its null draws; and the parameters of the shape that it may be called."""
+"""The outcome of each cluster's shape test, from its null draws; and the parameters of what it may be called."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def find_candidate(tested: TestedPoints, outcome: NullTest, names: Sequence[str]
 def outcome_row(
     tested: TestedPoints, observed: Array, outcome: NullTest, candidate: Candidate | None, names: Sequence[str]
 ) -> Row:
-    """One row of ``shape_tests.parquet``; p of a shape is over its bases and numbers of vertices, the choice paid for."""
+    """One row of ``shape_tests.parquet``; p of a shape is over bases and numbers of vertices, the choice paid for."""
     turns = make_turns(tested.decoder, tested.activations.shape[1])
     scores = make_cloud(tested.activations @ next(iter(turns.values()))).scores
     irreducible = measure_irreducibility(scores, rng=np.random.default_rng([tested.seed, 3]))

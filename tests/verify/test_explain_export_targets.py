@@ -160,7 +160,7 @@ def test_an_export_holds_tables_figures_configuration_and_provenance(results, ca
         "config/config.yaml",
         "config/experiments/tiny.yaml",
         f"clusters/{HEADLINE}/clusters_summary.parquet",
-        f"geometry/{HEADLINE}/scores.parquet",
+        f"geometry/{HEADLINE}/variance.parquet",
         "sweep/elbow.png",
         "provenance/reduce_counts.json",
     } <= found

@@ -38,7 +38,7 @@ FILES = [
     f"clusters/{HEADLINE}/clusters_summary.parquet",
     "sweep/summary.parquet",
     "sweep/elbow.png",
-    f"geometry/{HEADLINE}/scores.parquet",
+    f"geometry/{HEADLINE}/variance.parquet",
 ]
 
 
@@ -212,7 +212,7 @@ def test_a_lost_pair_is_found(results, capsys):
 
 
 def test_a_wrong_number_of_points_is_found(results, capsys):
-    path = results / f"geometry/{HEADLINE}/scores.parquet"
+    path = results / f"geometry/{HEADLINE}/variance.parquet"
     change_table(path, "n_points", 2, one_more)
     record = results / f"provenance/measure_clusters.{HEADLINE}.json"
     content = json.loads(record.read_text())

@@ -175,7 +175,7 @@ def cluster(config: dict, index: dict[str, str], decoder: str) -> None:
     run(
         "measure_clusters",
         inputs={"summary": summary, "index": list(index.values()), "decoder": decoder},
-        outputs={"scores": at(paths.SCORES, clustering=HEADLINE)},
+        outputs={"variance": at(paths.VARIANCE, clustering=HEADLINE)},
         params={"settings": geometry_settings(config)},
         clustering=HEADLINE,
     )
