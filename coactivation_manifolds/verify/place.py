@@ -86,10 +86,11 @@ class Place:
         for record in self.records:
             wildcards, params = record.content.get("wildcards", {}), record.content.get("params", {})
             settings = params.get("settings")
-            here = place_of(str(wildcards.get("experiment"))) == self.inner
-            if here and wildcards.get("clustering") == clustering and isinstance(settings, Mapping):
-                if {"min_active", "positions"} <= set(settings):
-                    return settings
+            here = (
+                place_of(str(wildcards.get("experiment"))) == self.inner and wildcards.get("clustering") == clustering
+            )
+            if here and isinstance(settings, Mapping) and {"min_active", "positions"} <= set(settings):
+                return settings
         return None
 
 
