@@ -59,6 +59,11 @@ class FileKind:
         return self.commit or self.template
 
     @property
+    def is_in_folder(self) -> bool:
+        """Whether what vouches for it is a folder that one job makes as a whole."""
+        return self.commit is not None and "." not in self.commit.rpartition("/")[2]
+
+    @property
     def stage(self) -> str:
         """The folder of its stage; ``report`` for what lies beside the report."""
         parts = self.template.split("/")
@@ -112,9 +117,9 @@ def trained(name: str, made_by: str) -> FileKind:
     return other(f"{paths.TRAINED}/{name}", made_by, exported=False)
 
 
-def drawn(name: str) -> FileKind:
-    """A file of the atlas, which is one declared folder."""
-    return other(f"{paths.ATLAS}/{name}", "draw_atlas", commit=paths.ATLAS)
+def drawn(folder: str, made_by: str, *names: str) -> tuple[FileKind, ...]:
+    """The files of a folder of figures that is declared as a whole."""
+    return tuple(other(f"{folder}/{name}", made_by, commit=folder) for name in names)
 
 
 def shown(name: str) -> FileKind:
@@ -123,6 +128,7 @@ def shown(name: str) -> FileKind:
 
 
 TOTALS_KEYS = ("n_tokens", "n_entries", "k_t", "n_edges", "jaccard_floor", "min_count", "min_firings", "max_density")
+OF_A_CLUSTER = ("pca.png", "pca.npz", "cluster.html", "thumbnail.png")
 MAKERS_OF_SHARDS = "harvest_shard publish_import_shard shift_shard"
 
 FILES = (
@@ -190,8 +196,7 @@ FILES = (
     other(paths.CLUSTER_PCA_ARRAYS, "plot_cluster_pca"),
     table(paths.CLUSTER_POINTS, "plot_cluster_pca", schemas.POINTS, exported=True),
     other(paths.CLUSTER_PAGE, "plot_cluster_pca"),
-    drawn("index.html"),
-    *(drawn(f"cluster={{cluster}}/{name}") for name in ("pca.png", "pca.npz", "cluster.html", "thumbnail.png")),
+    *drawn(paths.ATLAS, "draw_atlas", "index.html", *(f"cluster={{cluster}}/{name}" for name in OF_A_CLUSTER)),
     table(paths.SHIFT_SUMMARY, "summarize_shifts", schemas.SHIFT_SUMMARY, exported=True),
     record(paths.PLANTED_CHECK, "check_planted_truth", "summary_lines", exported=True),
     other(paths.PLANTED_FIGURE, "check_planted_truth"),

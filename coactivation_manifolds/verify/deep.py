@@ -118,11 +118,11 @@ def sampled_clusters(place: Place, size: int, rng: np.random.Generator) -> list[
             members, stated = row["members"], int(row["n_tokens_any"])
             found.append(TokensOfMembers(path, "n_tokens_any", row["cluster_id"], members, stated))
     for path, wildcards in place.tables_with("cluster_id", "n_points"):
-        settings = (place.params_of(path) or {}).get("settings")
-        if not settings or "clustering" not in wildcards:
+        if "clustering" not in wildcards:
             continue
         summary = place.path(paths.CLUSTERS_SUMMARY, clustering=wildcards["clustering"])
-        if not summary.is_file():
+        settings = place.settings_of(wildcards["clustering"])
+        if settings is None or not summary.is_file():
             continue
         table = read_table(summary, columns=["cluster_id", "members"]).to_pylist()
         members_of = {row["cluster_id"]: row["members"] for row in table}

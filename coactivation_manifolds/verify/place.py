@@ -81,6 +81,18 @@ class Place:
         found = None if record is None else record.content.get("params")
         return found if isinstance(found, Mapping) else None
 
+    def settings_of(self, clustering: str) -> Mapping[str, Any] | None:
+        """What decides which tokens are a cluster's points, as a job of this clustering's geometry recorded it."""
+        for record in self.records:
+            wildcards, params = record.content.get("wildcards", {}), record.content.get("params", {})
+            settings = params.get("settings")
+            here = (
+                place_of(str(wildcards.get("experiment"))) == self.inner and wildcards.get("clustering") == clustering
+            )
+            if here and isinstance(settings, Mapping) and {"min_active", "positions"} <= set(settings):
+                return settings
+        return None
+
 
 def places_of(folder: Path, records: Records) -> list[Place]:
     """The experiment and each of its controls."""

@@ -79,7 +79,7 @@ def damaged_file(folder: Path, relative: str, what: str) -> Problem:
         return Problem(path, what, (path,))
     kind, wildcards = found
     target = folder / target_below(kind, wildcards)
-    gone = [target] if kind.commit == paths.ATLAS else [path, target]
+    gone = [target] if kind.is_in_folder else [path, target]
     imported = folder / paths.IMPORT_RECORD.format(experiment=wildcards["experiment"]).removeprefix(f"{NAME}/")
     if kind.target == paths.MANIFEST and kind.commit:
         gone.append(imported)  # the job that publishes a manifest only looks at parts: the import writes them
