@@ -29,9 +29,8 @@ one: curveball trades (Strona et al., *Nat. Commun.* 5, 2014, 4114)."""
 
 
 ALWAYS_ON = """Latents that always fire (two in each pattern) leave n_ab no choice: `expected` is the other latent's
-count, as in
-every sample, and z = 0, log10_p = 0. p-values of pairs with small expected counts lie below their nominal share because
-n_ab is a whole number: no count has a p-value just under 0.05."""
+count, as in every sample, and z = 0, log10_p = 0. p-values of pairs with small expected counts lie below their nominal
+share because n_ab is a whole number: no count has a p-value just under 0.05."""
 
 
 def sampled_text(part: dict[str, Any]) -> str:
@@ -129,8 +128,8 @@ def shifted_table(part: dict[str, Any]) -> str:
 
 
 ADVICE = """The mean stays right; the variance grows nearly as b for bursts of b tokens in both latents (for runs
-without memory
-about (1 + r) / (1 - r), where r is the product of the two latents' correlations from one token to the next). So:
+without memory about (1 + r) / (1 - r), where r is the product of the two latents' correlations from one token to the
+next). So:
 
 - trust q where at least one of the two latents fires on single tokens (a word, a punctuation mark): r is a product, so
   one latent without bursts is enough;

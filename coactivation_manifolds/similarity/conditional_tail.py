@@ -17,9 +17,9 @@ PRECISION, LONGEST_STEP, NEAR_ENOUGH = 1e-8, 5.0, 0.05
 ROUNDING, TINY = 1e-14, 1e-300
 NO_CHOICE = 1e-9
 """A share of variance that is rounding."""
-NEAR_MEAN = 0.02
+NEAR_MEAN = 0.2
 """|w| under which the tail's formula loses digits, and the tail is interpolated."""
-SIDE_STEP = 0.1
+SIDE_STEP = 0.4
 """In standard deviations of n_ab."""
 
 

@@ -97,7 +97,7 @@ def solve_fixed_counts(marginals: Counts, tokens_by_k: Mapping[int, int]) -> Fix
     row[start.rows] = np.arange(len(start.rows))
     with threadpool_limits(limits=1):  # the number of BLAS threads can change the last digits
         theta, inclusion, step, error = _refine(start, many, firings[start.rows] - start.full)
-    if error > 1e-3:
+    if not error <= 1e-3:
         logger.warning("edge significance: the null's counts of latents are off by up to %.1e (relative)", error)
     tokens = np.zeros(inclusion.shape[1], np.int64)
     tokens[start.k] = start.tokens
@@ -136,10 +136,15 @@ def _margin_error(inclusion: Values, start: FreePart, need: Counts) -> float:
 
 def _rough_steps(theta: Values, latents: Counts, levels: Values, top: int) -> Values:
     """About e_(k-1) / e_k for k = 1..top: the y at which k - 1/2 latents fire in expectation."""
+    wanted = np.arange(1, top + 1) - 0.5
     widest = 40.0 + float(np.abs(theta).max())
     grid = np.linspace(min(levels.min(), -widest), max(levels.max(), widest), GRID)
-    firing = np.array([latents @ expit(theta + level) for level in grid])
-    return np.concatenate([[0.0], np.exp(np.interp(np.arange(1, top + 1) - 0.5, firing, grid))])
+    for _ in range(2):  # the second grid is only as wide as it must be, so fine enough to interpolate in
+        firing = np.array([latents @ expit(theta + level) for level in grid])
+        at = np.interp(wanted, firing, grid)
+        spacing = grid[1] - grid[0]
+        grid = np.linspace(at[0] - spacing, at[-1] + spacing, GRID)
+    return np.concatenate([[0.0], np.exp(at)])
 
 
 def _inclusion(theta: Values, latents: Counts, guess: Values) -> tuple[Values, Values]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erfcx, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from coactivation_manifolds.similarity.conditional_tail import measure_pairs
 from coactivation_manifolds.similarity.fixed_counts import FixedCounts
@@ -61,14 +61,16 @@ def edge_significance(model: FixedCounts, n_a: Counts, n_b: Counts, n_ab: Counts
             rows_a[pairs], rows_b[pairs], a, b, inside,
             model.weights, model.inclusion, model.step, model.spread, model.tokens, edges, found,
         )  # fmt: skip
-        mean, variance, w, u, other_w, other_u = found.T
+        mean, variance, w, u, other_w = found.T[:5]
         open_pairs = variance > 0
         expected[pairs] = mean + model.full
         z[pairs[open_pairs]] = (ab - mean)[open_pairs] / np.sqrt(variance[open_pairs])
         known = open_pairs & (ab > smallest) & (ab <= largest)
         tails = log_tail(w[known], u[known])
         apart = w[known] != other_w[known]
-        tails[apart] = np.log((np.exp(tails) + np.exp(log_tail(other_w[known], other_u[known])))[apart] / 2)
+        if apart.any():
+            sides = (found[known][apart, column : column + 2] for column in (2, 4))
+            tails[apart] = log_ndtr(-sum(normal_deviate(*side.T) for side in sides) / 2)
         log10_p[pairs[known]] = tails / LN10
         log10_p[pairs[open_pairs & (ab > largest)]] = -np.inf
     return Significance(expected, z, log10_p)
@@ -101,6 +103,15 @@ def log_tail(w: Values, u: Values) -> Values:
     logs_below = np.log1p(-np.clip(missing, 0.0, 1 - 1e-16))
     logs: Values = np.minimum(np.where(above, logs_above, logs_below), 0.0)
     return logs
+
+
+def normal_deviate(w: Values, u: Values) -> Values:
+    """The normal variable of the same tail, w + ln(u / w) / w (Barndorff-Nielsen, Biometrika 73, 1986, 307).
+
+    Smooth through the mean, where it is interpolated.
+    """
+    deviate: Values = w + np.log(u / w) / w
+    return deviate
 
 
 def benjamini_hochberg(log10_p: Values, n_tests: int) -> Values:
