@@ -18,7 +18,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coactivation_manifolds.geometry.clusters import ClusterRecord, read_clusters, read_decoder
-from coactivation_manifolds.geometry.nulls.p_values import NullTest, draws_needed, is_undecided, needs_more, smallest_q
+from coactivation_manifolds.geometry.nulls.p_values import (
+    LOOKS,
+    NullTest,
+    draws_needed,
+    is_undecided,
+    needs_more,
+    smallest_q,
+)
 from coactivation_manifolds.geometry.nulls.shape_test import (
     measure_subject,
     prepare,
@@ -110,7 +117,7 @@ def draw_nulls(
 
     with _pool(threads) as pool:
         drawn = {each.cluster_id: each for each in _draw_all(pool, tested(records), "first stage", settings, None)}
-        n_family, n_draws = len(drawn) * settings["family"], 0
+        n_family, n_draws = len(drawn) * settings["family"], LOOKS[-1]
         waiting = {name for name, each in drawn.items() if each.goes_on}
         while waiting and (needed := draws_needed(n_family, len(waiting), q=settings["max_q"])) > n_draws:
             n_draws = max(needed, 2 * n_draws)
