@@ -1,9 +1,10 @@
-"""The outcome of each cluster's shape test, from its null draws; and the parameters of the shape that it may be called."""
+"""The outcome of each cluster's shape test, from its null draws; and the parameters of what it may be called."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -130,7 +131,7 @@ def iterate_draws(table: pa.Table, draws_path: PathLike, names: Sequence[str]) -
     starts = np.flatnonzero(table["draw"].to_numpy() == 0)
     ids = table["cluster_id"].to_numpy()
     values = np.column_stack([table[name].to_numpy() for name in names])
-    for start, end in zip(starts, [*starts, len(ids)][1:], strict=True):
+    for start, end in pairwise([*starts, len(ids)]):
         yield int(ids[start]), values[start:end]
 
 
@@ -159,7 +160,7 @@ def find_candidate(tested: TestedPoints, outcome: NullTest, names: Sequence[str]
 def outcome_row(
     tested: TestedPoints, observed: Array, outcome: NullTest, candidate: Candidate | None, names: Sequence[str]
 ) -> Row:
-    """One row of ``shape_tests.parquet``; p of a shape is over its bases and numbers of vertices, the choice paid for."""
+    """One row of ``shape_tests.parquet``; p of a shape is over bases and numbers of vertices, the choice paid for."""
     turns = make_turns(tested.decoder, tested.activations.shape[1])
     scores = make_cloud(tested.activations @ next(iter(turns.values()))).scores
     irreducible = measure_irreducibility(scores, rng=np.random.default_rng([tested.seed, 3]))

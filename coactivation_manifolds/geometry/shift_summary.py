@@ -42,8 +42,8 @@ def summarize_shifts(
     clusters_paths
         One file of each for each clustering.
     headline, min_points
-        The clustering that ``variance_paths`` are of, and the points that a cluster must have for its shape to be tested:
-        ``n_with_points`` counts those, and is null for the other clusterings.
+        The clustering that ``variance_paths`` are of, and the points that a cluster must have for its shape to be
+        tested: ``n_with_points`` counts those, and is null for the other clusterings.
     summary_path
         schemas.SHIFT_SUMMARY; ``shift_seed`` is null for the experiment itself, ``n_edges_significant`` counts edges
         with q <= 0.05.

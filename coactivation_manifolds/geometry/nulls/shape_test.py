@@ -21,8 +21,8 @@ RECON, ACT = "recon", "act"
 """Short names of the bases in columns: the reconstruction through the decoder, and the activations themselves."""
 
 NEEDS_RECONSTRUCTION = ("circle", "simplex")
-"""Shapes that are called in the reconstruction only: activations lie on the faces of an orthant, whose edges and corners
-look like these."""
+"""Shapes that are called in the reconstruction only: activations lie on the faces of an orthant, whose edges and
+corners look like these."""
 
 
 class Subject(NamedTuple):

@@ -2,8 +2,8 @@
 
 A latent's strength is a second standard normal v_a beside the one, u_a, that decides whether it fires. Two things are
 taken from each pair: the mean normal score of a's strength where b fires too, which gives corr(v_a, u_b), and the
-correlation of the two scores where both fire, which gives corr(v_a, v_b). What a pair cannot say, corr(v_a, u_a), is what
-the others imply: v_a is regressed on the u_b of the others alone, the choice of largest entropy (Dempster 1972,
+correlation of the two scores where both fire, which gives corr(v_a, v_b). What a pair cannot say, corr(v_a, u_a), is
+what the others imply: v_a is regressed on the u_b of the others alone, the choice of largest entropy (Dempster 1972,
 "Covariance selection", Biometrics 28). A gain that all latents of a token share is so part of the null.
 """
 

@@ -22,6 +22,9 @@ from coactivation_manifolds.geometry.shapes.simplex import LEAST_FILLED, fit_sim
 Array = npt.NDArray[np.float64]
 
 
+UNUSUAL = 0.05  # p of a shape, up to which the order decides
+
+
 class Shape(NamedTuple):
     """How a shape is measured.
 
@@ -47,16 +50,17 @@ class Shape(NamedTuple):
 
 SHAPES: Mapping[str, Shape] = {
     "helix": Shape(helix_statistic, fit_helix, is_wound, LEAST_GAIN),
-    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     **{
         f"simplex_{k}": Shape(
             partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled, LEAST_FILLED[k]
         )
         for k in (6, 5, 4, 3)
     },
+    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     "curve": Shape(curve_statistic, fit_curve, is_open, LEAST_EXPLAINED),
 }
-"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane."""
+"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
+triangle's edges are a ring."""
 
 
 def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
@@ -82,12 +86,12 @@ def _measure(scores: Array, shape: Shape) -> float:
 
 
 def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
-    """Name of the shape of smallest p that holds, the first of the registry among equals; None where none holds.
+    """Name of the first shape of the registry that is unusual and holds; None where none holds.
 
-    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have
-    the smallest p that there is for several shapes: a ring and a triangle are both nearer to a thread than their nulls
-    are. How far each is beyond its null does not tell them apart, what they look like does; so the registry stands in
-    the order of what asks most of a cloud.
+    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have a
+    small p for several: a ring and a triangle are both nearer to a thread than their nulls are. Which p is smaller does
+    not tell them apart, what they look like does; so of the shapes with p <= 0.05 the first of the registry is called,
+    which stands in the order of what asks most of a cloud, and the shape of smallest p where there is none.
 
     Parameters
     ----------
@@ -100,7 +104,7 @@ def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES)
 
     """
     names = list(shapes)
-    for s in np.argsort(p, kind="stable"):
+    for s in np.argsort(np.maximum(p, UNUSUAL), kind="stable"):
         shape = shapes[names[s]]
         if shape.holds(shape.fit(scores)):
             return names[s]
