@@ -59,7 +59,7 @@ rule compare_connected_sets:
         runtime=minutes(240),
     params:
         version=ALGORITHM_VERSION["connected_sets"],
-        settings=derived(experiment_config.geometry_settings),
+        settings=derived(experiment_config.shape_settings),
         n_sets=setting("finds.connected_sets"),
         max_q=setting("shapes.max_q"),
         seed=setting("seed"),

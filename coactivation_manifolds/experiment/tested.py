@@ -9,9 +9,13 @@ from coactivation_manifolds.experiment.files import Config
 
 
 def tested_clusterings(config: Config) -> list[str]:
-    """The clusterings of co-activation that finds are collected from: those of ``finds.clusterings``, or all."""
+    """The clusterings that finds are collected from: those of ``finds.clusterings``, or the sweep's of co-activation.
+
+    Of a shifted control, only those of co-activation.
+    """
     chosen = config["finds"]["clusterings"]
-    return shifted_clusterings(config) if chosen is None else expand_names(chosen)
+    names = shifted_clusterings(config) if chosen is None else expand_names(chosen)
+    return [name for name in names if not (is_shifted(config) and parse_spec(name).from_cosine)]
 
 
 def found_clusterings(config: Config) -> list[str]:
@@ -22,7 +26,8 @@ def found_clusterings(config: Config) -> list[str]:
     tested = tested_clusterings(config)
     if is_shifted(config) or not has_decoder(config) or not config["finds"]["with_cosine"]:
         return tested
-    return [*tested, *(parse_spec(name).counterpart.name for name in tested)]
+    compared = [parse_spec(name) for name in tested if not parse_spec(name).from_cosine]
+    return list(dict.fromkeys([*tested, *(spec.counterpart.name for spec in compared)]))
 
 
 def neighbor_names(name: str, config: Config) -> list[str]:

@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 GRAPHS = ("coactivation", "cosine")
 SUMMARY_COLUMNS = ("cluster_id", "members", "members_sha", "size", "mean_jaccard", "cosine_best_jaccard")
-NOT_CALLED = ("mixture", "blob")
 
 Row = dict[str, Any]
 
@@ -138,7 +137,7 @@ def merged_rows(rows: Sequence[Row], *, least_jaccard: float) -> list[Row]:
 def called_rows(rows: Sequence[Row], *, max_q: float) -> list[Row]:
     """The rows with q over all of them, and what they are called for it.
 
-    A row of a larger q, or in which no shape holds, is a mixture or a blob, as its clustering's scores say.
+    A row of a larger q, or in which no shape holds, is a mixture or a blob, whatever its clustering's scores say.
     """
     q = q_values([row["p_any"] for row in rows]).tolist() if rows else []
     found = []
@@ -148,9 +147,10 @@ def called_rows(rows: Sequence[Row], *, max_q: float) -> list[Row]:
             row
             | {
                 "q_value": value,
-                "shape": row["candidate"] if is_called else _negative(row),
+                "shape": row["candidate"] if is_called else row["if_not_called"],
                 "basis": row["candidate_basis"] if is_called else None,
                 "n_vertices": row["candidate_vertices"] if is_called else None,
+                "effect": row["effect"] if is_called else None,
                 "p_connected": row["p_connected"] if is_called else None,
             }
         )
@@ -163,11 +163,6 @@ def most_draws(scores_path: PathLike) -> float:
     if not record.get("smallest_q") or not int(record["n_tested"]):
         return 0.0
     return int(record["n_tested"]) / float(record["smallest_q"]) - 1
-
-
-def _negative(row: Row) -> str:
-    """What a row is called that no shape is called for."""
-    return row["shape"] if row["shape"] in NOT_CALLED else NOT_CALLED[-1]
 
 
 def _preference(row: Row) -> tuple[float, float, int, str]:

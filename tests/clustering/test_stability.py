@@ -155,6 +155,12 @@ def test_leiden_with_other_seeds(tmp_path):
     assert set(found["stability_shards"]) == {None}
 
 
+def test_an_automatic_threshold_stays_the_one_found(tmp_path):
+    edges_path, shards = counted(firing_groups(), tmp_path, CUTS)
+    automatic = measured(tmp_path, "components_jauto", edges_path, shards=shards)
+    assert automatic == measured(tmp_path, "components_j0.00", edges_path, shards=shards)
+
+
 def test_one_shard_says_nothing_of_shards(tmp_path):
     edges_path, shards = counted(firing_groups(), tmp_path, [])
     found = measured(tmp_path, "components_j0.30", edges_path, shards=shards)

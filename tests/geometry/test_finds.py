@@ -28,6 +28,7 @@ def clustering(folder, name, clusters, *, n_draws=1_000, footer=None):
             "n_points": 500,
             "n_draws": n_draws,
             "shape": "blob",
+            "if_not_called": "blob",
             **cluster,
         }
         for number, cluster in enumerate(clusters)

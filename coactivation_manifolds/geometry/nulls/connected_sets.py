@@ -116,13 +116,13 @@ def draw_connected_sets(
 
 def mean_inside(adjacency: csr_array, nodes: Collection[int]) -> float:
     """Mean Jaccard over the pairs of these nodes that are edges."""
-    inside = set(nodes)
+    inside = np.zeros(adjacency.shape[0], dtype=np.bool_)
+    inside[list(nodes)] = True
     total, count = 0.0, 0
-    for node in sorted(inside):
+    for node in sorted(nodes):
         neighbors, weights = _row(adjacency, node)
-        for neighbor, weight in zip(neighbors.tolist(), weights.tolist(), strict=True):
-            if neighbor > node and neighbor in inside:
-                total, count = total + weight, count + 1
+        shared = weights[inside[neighbors]]
+        total, count = total + float(shared.sum()), count + len(shared)
     return total / count if count else 0.0
 
 

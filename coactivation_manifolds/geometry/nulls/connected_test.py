@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.geometry.clusters import member_rows, read_decoder
+from coactivation_manifolds.geometry.clusters import ClusterRecord, read_decoder
 from coactivation_manifolds.geometry.nulls.connected_sets import JaccardGraph, draw_connected_sets, make_jaccard_graph
-from coactivation_manifolds.geometry.nulls.copula import reconstruction_map
 from coactivation_manifolds.geometry.nulls.p_values import p_values, q_values
-from coactivation_manifolds.geometry.nulls.shape_test import MOST_POINTS
+from coactivation_manifolds.geometry.nulls.shape_test import make_turns
 from coactivation_manifolds.geometry.pca import one_blas_thread
-from coactivation_manifolds.geometry.points import find_points
+from coactivation_manifolds.geometry.shape_points import read_tested, seed_of
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
 from coactivation_manifolds.geometry.shapes.registry import SHAPES, measure_all
 from coactivation_manifolds.schemas import CONNECTED_SETS, conform
@@ -28,8 +27,9 @@ logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 TEST_COLUMNS = ("cluster_id", "p_any", "candidate", "candidate_basis", "candidate_vertices")
-SUMMARY_COLUMNS = ("cluster_id", "members", "members_sha", "mean_jaccard")
+SUMMARY_COLUMNS = ("cluster_id", "members", "mean_jaccard")
 EDGE_COLUMNS = ("feature_a", "feature_b", "jaccard")
+CONNECTED = 4  # stream of random numbers of a cluster's seed
 
 
 def compare_connected_sets(
@@ -54,7 +54,7 @@ def compare_connected_sets(
     index, decoder_path
         Of the experiment; no decoder where there is none.
     settings
-        ``min_active``, ``min_points``, ``positions``: what makes a point, and how many a set must have.
+        As in ``shape_points.read_tested``: what makes a point, and how many a set must have.
     n_sets
         Connected sets to compare each cluster with; fewer where the graph has fewer.
     max_q
@@ -78,7 +78,7 @@ def compare_connected_sets(
         edges = read_table(edges_path, columns=EDGE_COLUMNS)
         graph = make_jaccard_graph(*(edges[name].to_numpy() for name in EDGE_COLUMNS))
         decoder = read_decoder(decoder_path, n_latents=index.n_latents)
-        measure = StatisticOf(index, decoder, settings)
+        measure = StatisticOf(index, decoder, settings, seed=seed)
         with one_blas_thread():
             rows = [
                 compare_one(row | clusters[row["cluster_id"]], graph, measure, n_sets=n_sets, seed=seed)
@@ -99,10 +99,12 @@ def called_clusters(tests_path: PathLike, *, max_q: float) -> list[Row]:
 class StatisticOf:
     """Measures one shape on the points of a set of latents, as the shape tests measure a cluster's."""
 
-    def __init__(self, index: FeatureIndex, decoder: npt.NDArray[Any] | None, settings: Mapping[str, Any]) -> None:
-        self._index, self._decoder, self._settings = index, decoder, settings
+    def __init__(
+        self, index: FeatureIndex, decoder: npt.NDArray[Any] | None, settings: Mapping[str, Any], *, seed: int
+    ) -> None:
+        self._index, self._decoder, self._settings, self._seed = index, decoder, settings, seed
 
-    def __call__(self, members: Sequence[int], *, shape: str, basis: str, rng: np.random.Generator) -> float | None:
+    def __call__(self, members: Sequence[int], *, shape: str, basis: str) -> float | None:
         """The statistic of a shape of the registry; None where the latents have too few points.
 
         Parameters
@@ -111,22 +113,31 @@ class StatisticOf:
             Latents, ascending.
         shape, basis
             A name of the registry; ``recon`` or ``act``.
-        rng
-            Samples the points where there are more than 1,000.
 
         """
-        least, positions = self._settings["min_active"], self._settings.get("positions")
-        points = find_points(self._index, members, min_active=least, positions=positions)
-        if len(points) < max(2, self._settings["min_points"]):
-            return None
-        rows = points.token_rows
-        if len(rows) > MOST_POINTS:
-            rows = np.sort(rng.choice(rows, MOST_POINTS, replace=False))
-        values = points.activations(rows)
+        tested = read_tested(
+            record_of(members), index=self._index, decoder=self._decoder, settings=self._settings, seed=self._seed
+        )
         self._index.forget_pages()
-        directions = member_rows(self._decoder, members) if basis == "recon" else None
-        cloud = make_cloud(values if directions is None else values @ reconstruction_map(directions).T)
-        return float(measure_all(cloud.scores, shapes={shape: SHAPES[shape]})[0])
+        if tested is None:
+            return None
+        turn = make_turns(tested.decoder, len(members))[basis]
+        scores = make_cloud(tested.activations @ turn).scores
+        return float(measure_all(scores, shapes={shape: SHAPES[shape]})[0])
+
+
+def record_of(members: Sequence[int]) -> ClusterRecord:
+    """A set of latents as if it were a cluster."""
+    return ClusterRecord(
+        cluster_id=0,
+        size=len(members),
+        members=tuple(members),
+        n_pairs_present=0,
+        mean_jaccard=None,
+        mean_cosine=None,
+        cosine_best_jaccard=None,
+        missed_by_cosine=None,
+    )
 
 
 def compare_one(cluster: Row, graph: JaccardGraph, measure: StatisticOf, *, n_sets: int, seed: int) -> Row:
@@ -146,17 +157,17 @@ def compare_one(cluster: Row, graph: JaccardGraph, measure: StatisticOf, *, n_se
     shape = f"{cluster['candidate']}_{vertices}" if cluster["candidate"] == "simplex" else cluster["candidate"]
     how = {"shape": shape, "basis": cluster["candidate_basis"]}
     members = tuple(sorted(cluster["members"]))
-    rng = np.random.default_rng([seed, int(cluster["members_sha"][:16], 16)])
-    observed = measure(members, rng=rng, **how)
+    observed = measure(members, **how)
     row: Row = {**cluster, **how, "statistic": observed, "n_sets": 0}
     if cluster["mean_jaccard"] is None or observed is None:
         return row
+    rng = np.random.default_rng([seed_of(record_of(members), seed=seed), CONNECTED])
     drawn = draw_connected_sets(
         graph, size=len(members), mean_jaccard=cluster["mean_jaccard"], n_sets=n_sets, excluded=members, rng=rng
     )
     found: list[tuple[float, float]] = []
     for each in drawn:
-        statistic = measure(each.members, rng=rng, **how)
+        statistic = measure(each.members, **how)
         if statistic is not None:
             found.append((statistic, each.mean_jaccard))
         if len(found) == n_sets:

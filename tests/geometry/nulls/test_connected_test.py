@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from synthetic_clusters import SETTINGS, array_index, ring_activations
+from synthetic_clusters import SETTINGS as DRAWN
+from synthetic_clusters import array_index, ring_activations
 
 from coactivation_manifolds.clustering.summary import members_sha
 from coactivation_manifolds.geometry.nulls.connected_test import StatisticOf, called_clusters, compare_connected_sets
@@ -11,6 +12,7 @@ from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circl
 from coactivation_manifolds.schemas import CLUSTERS_SUMMARY, CONNECTED_SETS, EDGES, SHAPE_TESTS, conform
 from coactivation_manifolds.storage import read_table, write_array, write_table
 
+SETTINGS = DRAWN | {"sample_points": 1_000}
 RING = list(range(7))
 N_BLOBS, BLOB = 8, 7
 
@@ -113,16 +115,14 @@ def test_simplices_are_compared_by_their_vertices(tmp_path, corpus):
     write_rows(tests, SHAPE_TESTS, tmp_path / "t.parquet")
     assert called_clusters(tmp_path / "t.parquet", max_q=0.05)[0]["candidate_vertices"] == 3
     index, decoder = corpus
-    measure = StatisticOf(index, decoder, SETTINGS)
-    rng = np.random.default_rng(0)
-    filled = measure(RING, shape="simplex_3", basis="recon", rng=rng)
+    filled = StatisticOf(index, decoder, SETTINGS, seed=0)(RING, shape="simplex_3", basis="recon")
     assert filled is not None and filled > 0
 
 
 @pytest.mark.parametrize("basis", ["recon", "act"])
 def test_the_statistic_is_that_of_the_trimmed_cloud(corpus, basis):
     index, decoder = corpus
-    found = StatisticOf(index, decoder, SETTINGS)(RING, shape="circle", basis=basis, rng=np.random.default_rng(0))
+    found = StatisticOf(index, decoder, SETTINGS, seed=0)(RING, shape="circle", basis=basis)
     dense = index.dense[:, RING].astype(np.float64)
     dense = dense[(dense > 0).any(axis=1)]
     points = dense @ decoder[RING].astype(np.float64) if basis == "recon" else dense
@@ -138,5 +138,5 @@ def test_the_statistic_is_that_of_the_trimmed_cloud(corpus, basis):
 
 def test_too_few_points_have_no_statistic(corpus):
     index, decoder = corpus
-    measure = StatisticOf(index, decoder, SETTINGS | {"min_points": 10_000})
-    assert measure(RING, shape="circle", basis="recon", rng=np.random.default_rng(0)) is None
+    measure = StatisticOf(index, decoder, SETTINGS | {"min_points": 10_000}, seed=0)
+    assert measure(RING, shape="circle", basis="recon") is None
