@@ -90,6 +90,7 @@ ATLAS_INDEX = f"{ATLAS}/index.html"
 FINDS = f"{ROOT}/finds.parquet"
 FINDS_SUMMARY = f"{ROOT}/finds_summary.parquet"
 GALLERY = f"{ROOT}/gallery"
+GALLERY_INDEX = f"{GALLERY}/index.html"
 
 # the same counting and clustering on shifted activations
 SHIFT_SUMMARY = f"{ROOT}/null/shift_summary.parquet"

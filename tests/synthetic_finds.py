@@ -7,10 +7,11 @@ import numpy as np
 from coactivation_manifolds import schemas
 from coactivation_manifolds.geometry.clusters import read_clusters
 from coactivation_manifolds.geometry.shapes.registry import SHAPES
-from coactivation_manifolds.storage import write_table
+from coactivation_manifolds.storage import write_json, write_table
 
 CLUSTERING = "components_j0.20"
 STATISTICS = [f"{basis}_{shape}" for basis in ("recon", "act") for shape in SHAPES]
+GALLERY_SETTINGS = {"gallery_finds": 5, "persistence": False, "max_q": 0.05, "sample_points": 1_000}
 FOOTER = {"n_clusterings_coactivation": "2", "n_tested_coactivation": "9", "smallest_q_coactivation": "0.001"}
 
 
@@ -20,6 +21,7 @@ def find_row(cluster_id, members, shape, **changed):
     row |= {"shape": shape, "basis": "recon", "q_value": 0.0012, "effect": 3.4, "p_any": 0.0001, "n_draws": 1000}
     row |= {"n_points": 600, "size": len(members), "members": members, "members_sha": "0" * 64}
     row |= {"clustering": CLUSTERING, "cluster_id": cluster_id, "clusterings": ["components_j0.15", CLUSTERING]}
+    row |= {"graph": "coactivation", "p_connected": 0.02, "separability_bits": 0.6, "mixture_index": 0.15}
     row |= {"stability": 0.93, "missed_by_cosine": True, "cosine_best_jaccard": 0.3}
     return row | changed
 
@@ -41,6 +43,13 @@ def write_draws(path, cluster_ids, *, n_draws=50, statistics=STATISTICS):
         values[:, 0] = 0.9
         columns[name] = values.ravel()
     write_table(schemas.conform(columns, schemas.shape_draws_schema(statistics)), path)
+
+
+def write_shapes(path, vertex_tokens):
+    """Write shapes.json of simplices, with the token ids at their vertices by cluster."""
+    write_json(
+        {f"{cluster:04d}": {"shape": "simplex", "vertex_tokens": ids} for cluster, ids in vertex_tokens.items()}, path
+    )
 
 
 def write_scores(path, made, *, summary_path=None, called=None, min_size=2, max_size=20):

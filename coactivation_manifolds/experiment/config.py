@@ -268,5 +268,5 @@ def drawing_settings(config: Config) -> Config:
 
 def gallery_settings(config: Config) -> Config:
     """What decides the gallery: the figures' settings, and which finds are drawn with what."""
-    kept = {key: config["geometry"][key] for key in ("gallery_finds", "persistence")}
-    return drawing_settings(config) | shape_settings(config) | kept
+    finds = {"gallery_finds": config["finds"]["gallery"], "persistence": config["finds"]["persistence"]}
+    return drawing_settings(config) | shape_settings(config) | finds

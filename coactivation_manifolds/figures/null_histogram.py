@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.figures.canvas import Canvas
+from coactivation_manifolds.figures.canvas import Across, Canvas
 from coactivation_manifolds.figures.frame import LABEL_GAP, LINE_HEIGHT, TICK_GAP, ticks
 from coactivation_manifolds.figures.style import FONT_SIZE, GRID, MUTED, PALETTE, SMALL
 
@@ -21,6 +21,7 @@ def draw_null_histogram(
     draws: npt.ArrayLike,
     *,
     label: str,
+    note: str = "",
     left: float,
     top: float,
     width: float,
@@ -38,6 +39,8 @@ def draw_null_histogram(
         float [r], at least one.
     label
         What the statistic is.
+    note
+        A line below it.
     left, top, width, height
         Of the panel, in inches.
 
@@ -59,6 +62,8 @@ def draw_null_histogram(
     canvas.fill(left, bottom, width, 0, MUTED)
     x = left + (observed - low) * (width / span)
     canvas.fill(x - 0.01, top + 0.17, 0.02, height - 0.17, OBSERVED)
-    side = "right" if observed > low + span / 2 else "left"
+    side: Across = "right" if observed > low + span / 2 else "left"
     canvas.write(x, top, f"observed {observed:.3g}", size=SMALL, colour=OBSERVED, bold=True, across=side)
-    canvas.write(left + width / 2, bottom + TICK_GAP + LINE_HEIGHT + LABEL_GAP, label, size=FONT_SIZE, across="center")
+    below = bottom + TICK_GAP + LINE_HEIGHT + LABEL_GAP
+    canvas.write(left + width / 2, below, label, size=FONT_SIZE, across="center")
+    canvas.write(left + width / 2, below + 0.18, note, size=SMALL, colour=MUTED, across="center")

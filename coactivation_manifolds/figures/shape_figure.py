@@ -33,7 +33,7 @@ MOST_IN_LEGEND = 19
 TOKEN_LENGTH = 14
 
 STATISTICS = {
-    "circle": "hole x covered directions, of the ring",
+    "circle": "hole \N{MULTIPLICATION SIGN} covered directions, of the ring",
     "simplex": "filled share of the enclosing simplex",
     "helix": "gain over line and circle",
     "curve": "share of variance along the curve",
@@ -58,6 +58,8 @@ class Evidence(NamedTuple):
         Words to be written under the panels, in order.
     observed, draws
         The statistic of the shape, and float64 [r] of its null draws.
+    least
+        What a draw that has none of the shape counts as.
     persistence
         The cloud's loops; None leaves their panel out.
 
@@ -67,6 +69,7 @@ class Evidence(NamedTuple):
     reading: Sequence[str]
     observed: float
     draws: npt.NDArray[np.float64]
+    least: float = 0.0
     persistence: Persistence | None = None
 
 
@@ -83,7 +86,7 @@ def draw_shape_figure(
     facts = [*evidence.facts, COLOURS]
     lines = break_lines(evidence.reading, width=width - 2 * MARGIN, size=FONT_SIZE)
     top = MARGIN + 0.3 + LINE * len(facts) + 0.45
-    bottom = top + SIDE + 0.62
+    bottom = top + SIDE + 0.68
     canvas = Canvas(width=width, height=bottom + LINE * len(lines) + MARGIN)
     title = f"{shape_title(shape)} · cluster {view.record.name} of {view.clustering}"
     canvas.write(MARGIN, MARGIN, title, size=TITLE, bold=True)
@@ -173,6 +176,7 @@ def _shortened(colouring: KindColouring) -> KindColouring:
 def _draw_evidence(canvas: Canvas, shape: FittedShape, evidence: Evidence, *, left: float, top: float) -> None:
     wide = EVIDENCE - 0.3
     n_draws = len(evidence.draws)
+    n_none = int((evidence.draws <= evidence.least).sum())
     heading = f"against {n_draws:,} null draws" if n_draws else "no null draws"
     canvas.write(left, top - 0.05, heading, bold=True, size=SMALL, up="bottom")
     if n_draws:
@@ -181,14 +185,15 @@ def _draw_evidence(canvas: Canvas, shape: FittedShape, evidence: Evidence, *, le
             evidence.observed,
             evidence.draws,
             label=STATISTICS[shape.kind],
+            note=f"{n_none:,} draws are no {shape.kind} and count as {evidence.least:.2g}" if n_none else "",
             left=left,
             top=top,
             width=wide,
             height=HISTOGRAM if evidence.persistence else 2.2,
         )
     if evidence.persistence:
-        below = top + HISTOGRAM + 0.75
-        side = SIDE - HISTOGRAM - 0.75
+        below = top + HISTOGRAM + 0.9
+        side = SIDE - HISTOGRAM - 0.9
         draw_persistence(canvas, evidence.persistence, left=left + 0.45, top=below, side=side)
 
 

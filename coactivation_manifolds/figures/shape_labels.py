@@ -20,7 +20,9 @@ def spread(wanted: Places, *, gap: float, low: float, high: float) -> Places:
     wanted
         [n], any order.
     gap
-        Least distance; smaller where so many do not fit between ``low`` and ``high``.
+        Least distance; smaller where so many do not fit.
+    low, high
+        Ends of the room that there is.
 
     """
     n = len(wanted)

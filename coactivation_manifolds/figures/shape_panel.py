@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float64]
 LINE_GAP = 0.15
 FREE = 0.1
 """Inches between the panel's points and the names round a ring."""
-NAMES_BELOW = 0.33
+NAMES_BELOW = 0.4
 SWATCH = 26.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from coactivation_manifolds.geometry.shapes.curve import order_along
 from coactivation_manifolds.geometry.shapes.registry import SHAPES
 
 Array = npt.NDArray[np.float64]
-Kind = Literal["circle", "simplex", "helix", "curve"]
 
 N_ROUND = 181
 N_STEPS_A_TURN = 60
@@ -43,7 +42,7 @@ class FittedShape:
 
     """
 
-    kind: Kind
+    kind: str
     basis: str
     fit: Any
     axes: Axes
@@ -60,7 +59,7 @@ class FittedShape:
         return len(self.fit.vertices) if self.kind == "simplex" else 0
 
 
-def fit_shape(activations: npt.ArrayLike, *, turn: Array, kind: Kind, basis: str, n_vertices: int = 0) -> FittedShape:
+def fit_shape(activations: npt.ArrayLike, *, turn: Array, kind: str, basis: str, n_vertices: int = 0) -> FittedShape:
     """Fit one shape to a cluster's points, as its test does.
 
     Parameters
@@ -100,7 +99,7 @@ def latent_places(shape: FittedShape) -> tuple[npt.NDArray[np.int64], Array]:
     """Columns of the latents in the shape's order, and each one's place, by column.
 
     Places are angles in radians round a circle, from 0 to 1 along a curve, units of activation along the axis of a
-    helix, and numbers of the vertex at which a latent is strongest for a simplex.
+    helix, and for a simplex the number of the vertex to which a latent's points are nearest, beside all points.
     """
     if shape.kind == "circle":
         return order_round(shape.fit, shape.activations)
@@ -111,7 +110,8 @@ def latent_places(shape: FittedShape) -> tuple[npt.NDArray[np.int64], Array]:
     if shape.kind == "helix":
         places = (shape.fit.position @ weights) / total
     else:
-        places = (shape.fit.weights.T @ weights / total).argmax(axis=0).astype(np.float64)
+        corners = shape.fit.weights - shape.fit.weights.mean(axis=0)
+        places = (corners.T @ weights / total).argmax(axis=0).astype(np.float64)
     return np.argsort(places, kind="stable").astype(np.int64), places
 
 

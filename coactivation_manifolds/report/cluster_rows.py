@@ -18,8 +18,8 @@ class ClusterTableRow:
     """What a table says of one cluster; None where unknown, links and images empty where there are none.
 
     ``members`` holds (latent, token) of the first members, ``n_more`` says how many are left out. ``plane`` is the
-    share of the variance in the first two components. ``reason`` says why the cluster is not drawn. ``called`` is what it
-    was called with this ``q``, both unknown where it was not tested.
+    share of the variance in the first two components. ``reason`` says why the cluster is not drawn. ``called`` is what
+    it was called with this ``q``, both unknown where it was not tested.
     """
 
     record: ClusterRecord

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from coactivation_manifolds.clustering.spec import parse_spec
 from coactivation_manifolds.clustering.sweep import suggest_threshold
-from coactivation_manifolds.experiment.config import geometry_settings, is_imported
+from coactivation_manifolds.experiment.config import geometry_settings, has_decoder, is_imported
 from coactivation_manifolds.figures.token_names import TokenNames
 from coactivation_manifolds.geometry.clusters import (
     ALL_ALIKE,
@@ -104,6 +104,7 @@ def write_report(
         experiment=read_json(experiment_path),
         totals=read_json(totals_path),
         shapes=found_shapes(finds_path, finds_summary_path, gallery_folder, report=report),
+        has_decoder=has_decoder(dict(config)),
         n_tested=n_tested,
         not_tested=not_tested,
         imported=is_imported(dict(config)),

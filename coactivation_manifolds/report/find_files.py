@@ -1,8 +1,8 @@
-"""The files of one find: its shape with what it was tested against, its components with the shape drawn in, its page."""
+"""The files of one find: its shape with its null draws, its components with the shape drawn in, its page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,7 @@ from coactivation_manifolds.geometry.nulls.shape_test import RECON, make_turns
 from coactivation_manifolds.geometry.pca import ACTIVATIONS, RECONSTRUCTION
 from coactivation_manifolds.geometry.shape_points import read_tested
 from coactivation_manifolds.geometry.shapes.persistence import measure_persistence
+from coactivation_manifolds.geometry.shapes.registry import SHAPES
 from coactivation_manifolds.report.cluster_page import write_cluster_page
 from coactivation_manifolds.report.finds import Find, Part, fact_lines, plain_reading, reading_words
 from coactivation_manifolds.report.shape_reading import read_shape
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
 
 class NullDraws(NamedTuple):
-    """The statistic of a find's shape: of the cluster, and float64 [r] of its null draws."""
+    """The statistic of a find's shape: of the cluster, float64 [r] of its null draws, and what none of it counts as."""
 
     observed: float
     draws: npt.NDArray[np.float64]
+    least: float
 
 
 def read_null_draws(draws_path: PathLike, find: Find) -> NullDraws:
@@ -42,12 +44,18 @@ def read_null_draws(draws_path: PathLike, find: Find) -> NullDraws:
 
     Of a simplex with its number of vertices, in the basis of the call.
     """
-    column = f"{find.basis}_{find.shape}" + (f"_{find.n_vertices}" if find.shape == "simplex" else "")
+    name = registered_name(find)
+    column = f"{find.basis}_{name}"
     table = pq.read_table(
         draws_path, columns=["draw", column], filters=pc.field("cluster_id") == find.cluster_id
     ).sort_by("draw")
     values = table.column(column).to_numpy().astype(np.float64)
-    return NullDraws(float(values[0]), values[1:])
+    return NullDraws(float(values[0]), values[1:], SHAPES[name].least)
+
+
+def registered_name(find: Find) -> str:
+    """The name of a find's shape in the registry."""
+    return f"{find.shape}_{find.n_vertices}" if find.shape == "simplex" else find.shape
 
 
 def fit_find(find: Find, view: ClusterView, *, decoder: npt.NDArray[Any] | None) -> FittedShape:
@@ -76,6 +84,7 @@ def draw_find(
     shape: FittedShape,
     null: NullDraws,
     *,
+    vertex_tokens: Sequence[Sequence[int]] = (),
     names: TokenNames,
     index: FeatureIndex,
     settings: Mapping[str, Any],
@@ -87,6 +96,8 @@ def draw_find(
     ----------
     find, view, shape, null
         What was found, and what is known of it.
+    vertex_tokens
+        Token ids at each vertex of a simplex (``shapes.json``).
     names
         Texts of tokens.
     index
@@ -103,9 +114,9 @@ def draw_find(
 
     """
     facts = fact_lines(find)
-    parts = read_shape(view, shape, names)
+    parts = read_shape(view, shape, names, vertex_tokens=vertex_tokens)
     loops = measure_persistence(shape.activations @ shape.turn) if settings["persistence"] else None
-    evidence = Evidence(facts, reading_words(parts), null.observed, null.draws, loops)
+    evidence = Evidence(facts, reading_words(parts), null.observed, null.draws, null.least, loops)
     draw_shape_figure(view, shape, names, evidence, folder / "shape.png")
     lines = [place_in(view.axes[shape.basis], shape, line) for line in outline(shape)]
     called = [f"{find.name} · {facts[0]}"]

@@ -33,6 +33,7 @@ class Find:
     clusterings: tuple[str, ...]
     separability_bits: float | None
     mixture_index: float | None
+    p_connected: float | None
     stability: float | None
     missed_by_cosine: bool | None
 
@@ -95,8 +96,8 @@ def read_families(finds_path: PathLike) -> list[TestedFamily]:
     families = []
     for graph in ("coactivation", "cosine"):
         smallest = known.get(f"smallest_q_{graph}")
-        counts = [int(known.get(f"n_{what}_{graph}", 0)) for what in ("clusterings", "tested")]
-        families.append(TestedFamily(graph, *counts, float(smallest) if smallest else None))
+        n_clusterings, n_tested = (int(known.get(f"n_{what}_{graph}", 0)) for what in ("clusterings", "tested"))
+        families.append(TestedFamily(graph, n_clusterings, n_tested, float(smallest) if smallest else None))
     return [family for family in families if family.n_clusterings]
 
 

@@ -18,6 +18,12 @@ FIGURES = 3
 """Finds whose figures stand in the page itself (about 70 kB each); all shown ones are in the gallery."""
 MAX_LISTED = 200
 
+IN_WORDS = {
+    "too large": "too large",
+    "too small": "too small",
+    "too few points": "of too few points",
+    "no shape": "of points that are one and the same",
+}
 KINDS = {
     "coactivation": "by co-activation",
     "cosine": "by decoder cosine",
@@ -70,5 +76,5 @@ def headline_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def tested_counts(rows: Sequence[ClusterTableRow]) -> tuple[int, list[tuple[str, int]]]:
     """How many clusters of a clustering were tested, and for each reason how many were not."""
-    reasons = Counter(row.reason.split(":")[0] for row in rows if row.reason is not None)
+    reasons = Counter(IN_WORDS[row.reason.split(":")[0]] for row in rows if row.reason is not None)
     return sum(row.reason is None for row in rows), reasons.most_common()

@@ -18,7 +18,7 @@ from coactivation_manifolds.report.cluster_rows import member_tokens
 from coactivation_manifolds.report.find_files import draw_find, fit_find, read_null_draws
 from coactivation_manifolds.report.finds import Find, Part, TestedFamily, read_families, read_finds
 from coactivation_manifolds.report.templates import image_data, render
-from coactivation_manifolds.storage import PathLike, write_json, write_text
+from coactivation_manifolds.storage import PathLike, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from coactivation_manifolds.activations.index import FeatureIndex
@@ -31,6 +31,7 @@ class ClusteringFiles(NamedTuple):
 
     summary: PathLike
     draws: PathLike
+    shapes: PathLike
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,14 @@ def draw_gallery(
         index.forget_pages()
     readings = {str(each.find.find_id): [part._asdict() for part in each.reading] for each in shown}
     write_json({"readings": readings}, folder / "readings.json")
-    page = gallery_page(shown, read_families(finds_path), n_finds=len(finds), settings=settings, experiment=experiment)
+    page = gallery_page(
+        shown,
+        read_families(finds_path),
+        n_finds=len(finds),
+        settings=settings,
+        has_decoder=decoder is not None,
+        experiment=experiment,
+    )
     write_text(page, folder / "index.html")
     logger.info("drew %d of %d finds of %s", len(shown), len(finds), experiment)
 
@@ -117,7 +125,10 @@ def show_find(
     shape = fit_find(find, view, decoder=decoder)
     null = read_null_draws(files.draws, find)
     target = folder / find.folder
-    reading = draw_find(find, view, shape, null, names=names, index=index, settings=settings, folder=target)
+    tokens = read_json(files.shapes).get(find.cluster, {}).get("vertex_tokens", [])
+    reading = draw_find(
+        find, view, shape, null, vertex_tokens=tokens, names=names, index=index, settings=settings, folder=target
+    )
     members, n_more = member_tokens(record, names)
     return Shown(find, members, n_more, reading, image_data(target / "shape.png"))
 
@@ -128,6 +139,7 @@ def gallery_page(
     *,
     n_finds: int,
     settings: Mapping[str, Any],
+    has_decoder: bool,
     experiment: str,
 ) -> str:
     """The page as text."""
@@ -139,4 +151,5 @@ def gallery_page(
         families=families,
         rule=point_rule(settings),
         settings=settings,
+        has_decoder=has_decoder,
     )

@@ -112,7 +112,12 @@ def test_the_same_bytes_and_what_the_figure_shows(kind, tmp_path):
     view, shape = fitted(kind)
     bars = np.array([[0.1, 1.7], [0.2, 0.3]])
     evidence = Evidence(
-        ["q 0.001"], ["latents", "in", "order:", "1"], 0.9, np.linspace(0.2, 0.4, 50), Persistence(bars, 16.0, 1.2)
+        ["q 0.001"],
+        ["latents", "in", "order:", "1"],
+        0.9,
+        np.linspace(0.2, 0.4, 50),
+        0.25,
+        Persistence(bars, 16.0, 1.2),
     )
     for name in ("a.png", "b.png"):
         draw_shape_figure(view, shape, TokenNames(), evidence, tmp_path / name)

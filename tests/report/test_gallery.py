@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from synthetic_clusters import SETTINGS, make_experiment
-from synthetic_finds import CLUSTERING, FOOTER, find_row, write_draws, write_finds
+from synthetic_finds import CLUSTERING, FOOTER, GALLERY_SETTINGS, find_row, write_draws, write_finds, write_shapes
 
 from coactivation_manifolds.errors import ConfigError, ResultsError
 from coactivation_manifolds.report import find_files
@@ -15,7 +15,7 @@ from coactivation_manifolds.report.finds import fact_lines, range_words, read_fa
 from coactivation_manifolds.report.found_shapes import headline_rows
 from coactivation_manifolds.report.gallery import ClusteringFiles, draw_gallery
 
-DRAWING = SETTINGS | {"gallery_finds": 5, "persistence": False, "max_q": 0.05}
+DRAWING = SETTINGS | GALLERY_SETTINGS
 NASTY = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\u202eabc", "{{ 7 * 7 }}"]
 UNTESTED = {"n_clusterings_coactivation": "2", "n_tested_coactivation": "0", "smallest_q_coactivation": ""}
 OUT_OF_REACH = UNTESTED | {"n_tested_coactivation": "900", "smallest_q_coactivation": "0.9"}
@@ -29,10 +29,11 @@ def made(tmp_path_factory):
 def draw(made, folder, finds, *, footer=FOOTER, settings=None, **paths):
     write_finds(folder / "finds.parquet", finds, footer=footer)
     write_draws(folder / "draws.parquet", sorted({find["cluster_id"] for find in finds}) or [0])
+    write_shapes(folder / "shapes.json", {2: [[0], [1, 2], []]})
     keys = ("decoder_path", "vocab_path", "latent_tokens_path")
     draw_gallery(
         folder / "finds.parquet",
-        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet")},
+        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet", folder / "shapes.json")},
         index=made.index,
         settings=DRAWING | (settings or {}),
         experiment="<small>",
@@ -61,7 +62,14 @@ def test_figures_and_page_of_each_find_that_was_called(made, tmp_path):
             assert f'href="{folder}/{name}"' in page
     assert page.count("data:image/png;base64,") == 2
     assert not re.search(r"https?://", page)
-    for words in ("1. Circle, 7 latents", "2. Simplex of 3 vertices", "q 0.0012", "2 clusterings: components_j0.15"):
+    for words in (
+        "1. Circle, 7 latents",
+        "2. Simplex of 3 vertices",
+        "q 0.0012",
+        "p = 0.02",
+        "0.60 bits",
+        "2 clusterings: components_j0.15",
+    ):
         assert words in page, words
     assert "Shapes of &lt;small&gt;" in page
 
@@ -73,7 +81,9 @@ def test_the_reading_names_every_member_in_order(made, tmp_path):
     assert sorted(ring) == made.members[1]
     steps = set((np.diff([*ring, ring[0]]) % 7).tolist())
     assert steps in ({1}, {6})
-    assert [part["words"].split(" ")[1] for part in readings["1"]] == ["1", "2", "3"]
+    words = [part["words"].removesuffix(": no latent").removesuffix(":") for part in readings["1"]]
+    tokens = ["<script>alert(1)</scrip…", '"><img src=x onerror=al…, \\u202eabc']
+    assert words == [*(f"vertex {i} (near it the tokens {each})" for i, each in enumerate(tokens, start=1)), "vertex 3"]
     assert sorted(latent for part in readings["1"] for latent, _ in part["latents"]) == made.members[2]
 
 

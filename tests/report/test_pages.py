@@ -7,7 +7,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from synthetic_clusters import SETTINGS, array_index, make_experiment, write_summary
-from synthetic_finds import CLUSTERING, FOOTER, find_row, write_draws, write_finds, write_headline, write_scores
+from synthetic_finds import (
+    CLUSTERING,
+    FOOTER,
+    GALLERY_SETTINGS,
+    find_row,
+    write_draws,
+    write_finds,
+    write_headline,
+    write_scores,
+    write_shapes,
+)
 
 from coactivation_manifolds import schemas
 from coactivation_manifolds.figures.style import new_figure, save_figure
@@ -238,6 +248,7 @@ def nothing_found(made):
 def make_gallery(made, folder, finds, *, footer=FOOTER, **paths):
     write_finds(folder / "finds.parquet", finds, footer=footer)
     write_draws(folder / "draws.parquet", [1, 2])
+    write_shapes(folder / "shapes.json", {2: [[0], [1], [2]]})
     counts = {"n_clusterings": 2, "n_tested": 9, "smallest_q": 0.001, "n_circle": 0, "n_simplex": 0, "n_helix": 0}
     counts |= {"n_curve": 0, "n_missed_by_cosine": 0}
     write_headline(
@@ -250,9 +261,9 @@ def make_gallery(made, folder, finds, *, footer=FOOTER, **paths):
     keys = ("decoder_path", "vocab_path", "latent_tokens_path")
     draw_gallery(
         folder / "finds.parquet",
-        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet")},
+        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet", folder / "shapes.json")},
         index=made.index,
-        settings=SETTINGS | {"gallery_finds": 5, "persistence": False, "max_q": 0.05},
+        settings=SETTINGS | GALLERY_SETTINGS,
         experiment="small",
         gallery_folder=folder / "gallery",
         **{key: getattr(made, key) for key in keys} | paths,
@@ -285,9 +296,10 @@ def report(made, atlas, shapes, folder, *, imported=False, planted=None, setting
         "counting": {"positions": None},
         "similarity": {"jaccard_floor": 0.02, "min_count": 10},
         "clustering": {"min_size": 2, "max_size": decided["max_size"], "headline": "components_j0.20"},
-        "geometry": {"min_active": 1, "min_points": 64, "max_size_on_request": 2_000, "max_q": 0.05},
+        "geometry": {"min_active": 1, "min_points": 64, "max_size_on_request": 2_000},
+        "shapes": {"max_q": 0.05},
     }
-    config |= {"activations": {"path": "x"}} if imported else {"harvest": {"max_fvu": 0.5}}
+    config |= {"activations": {"path": "x", "decoder": None}} if imported else {"harvest": {"max_fvu": 0.5}}
     write_report(
         config=config,
         experiment_path=folder / "experiment.json",
@@ -338,6 +350,12 @@ def test_report_of_a_harvest_with_planted_truth(made, atlas, gallery, tmp_path):
     )
     for words in (
         "a <small> one",
+        "simplex of 3 vertices",
+        "What was tested.",
+        "9 clusters of 2 co-activation clusterings of the sweep",
+        "in the shifted control, seed 7 9 0",
+        "Of the 5 clusters of components_j0.20 3 were tested; of the others,",
+        "of which nothing is said, 1 is too large, 1 is of too few points.",
         "the planted ring: cluster 0001, R2 0.993",
         "0.0093",
         "shard 0: halved <twice>",
@@ -367,6 +385,8 @@ def test_report_of_an_import_without_clusters(made, nothing_found, tmp_path):
     )
     for words in (
         "No cluster of this clustering can be drawn: it has none",
+        "no shape was found among 9 clusters; the smallest q that a single find could have reached is 0.001",
+        "There are no decoder rows, so a shape may be the SAE's doing",
         "There is no cluster to compare",
         "imported",
     ):
