@@ -46,6 +46,7 @@ rule draw_gallery:
         finds=paths.FINDS,
         summaries=found(paths.CLUSTERS_SUMMARY),
         draws=found(paths.SHAPE_DRAWS),
+        shapes=found(paths.SHAPES_JSON),
         index=index_files,
         decoder=if_decoder(paths.DECODER),
         vocab=if_tokens(paths.VOCAB),

@@ -7,7 +7,7 @@ import numpy as np
 from coactivation_manifolds import schemas
 from coactivation_manifolds.geometry.clusters import read_clusters
 from coactivation_manifolds.geometry.shapes.registry import SHAPES
-from coactivation_manifolds.storage import write_table
+from coactivation_manifolds.storage import write_json, write_table
 
 CLUSTERING = "components_j0.20"
 STATISTICS = [f"{basis}_{shape}" for basis in ("recon", "act") for shape in SHAPES]
@@ -43,6 +43,13 @@ def write_draws(path, cluster_ids, *, n_draws=50, statistics=STATISTICS):
         values[:, 0] = 0.9
         columns[name] = values.ravel()
     write_table(schemas.conform(columns, schemas.shape_draws_schema(statistics)), path)
+
+
+def write_shapes(path, vertex_tokens):
+    """Write shapes.json of simplices, with the token ids at their vertices by cluster."""
+    write_json(
+        {f"{cluster:04d}": {"shape": "simplex", "vertex_tokens": ids} for cluster, ids in vertex_tokens.items()}, path
+    )
 
 
 def write_scores(path, made, *, summary_path=None, called=None, min_size=2, max_size=20):

@@ -5,7 +5,7 @@ from coactivation_manifolds.job import job
 from coactivation_manifolds.report.gallery import ClusteringFiles, draw_gallery
 
 with job(snakemake):
-    files = map(ClusteringFiles, snakemake.input.summaries, snakemake.input.draws)
+    files = map(ClusteringFiles, *(snakemake.input[name] for name in ("summaries", "draws", "shapes")))
     draw_gallery(
         snakemake.input.finds,
         clusterings=dict(zip(snakemake.params.clusterings, files, strict=True)),

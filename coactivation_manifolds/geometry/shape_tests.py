@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -130,7 +131,7 @@ def iterate_draws(table: pa.Table, draws_path: PathLike, names: Sequence[str]) -
     starts = np.flatnonzero(table["draw"].to_numpy() == 0)
     ids = table["cluster_id"].to_numpy()
     values = np.column_stack([table[name].to_numpy() for name in names])
-    for start, end in zip(starts, [*starts, len(ids)][1:], strict=True):
+    for start, end in pairwise([*starts, len(ids)]):
         yield int(ids[start]), values[start:end]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -84,6 +84,7 @@ def draw_find(
     shape: FittedShape,
     null: NullDraws,
     *,
+    vertex_tokens: Sequence[Sequence[int]] = (),
     names: TokenNames,
     index: FeatureIndex,
     settings: Mapping[str, Any],
@@ -95,6 +96,8 @@ def draw_find(
     ----------
     find, view, shape, null
         What was found, and what is known of it.
+    vertex_tokens
+        Token ids at each vertex of a simplex (``shapes.json``).
     names
         Texts of tokens.
     index
@@ -111,7 +114,7 @@ def draw_find(
 
     """
     facts = fact_lines(find)
-    parts = read_shape(view, shape, names)
+    parts = read_shape(view, shape, names, vertex_tokens=vertex_tokens)
     loops = measure_persistence(shape.activations @ shape.turn) if settings["persistence"] else None
     evidence = Evidence(facts, reading_words(parts), null.observed, null.draws, null.least, loops)
     draw_shape_figure(view, shape, names, evidence, folder / "shape.png")

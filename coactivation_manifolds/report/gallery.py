@@ -18,7 +18,7 @@ from coactivation_manifolds.report.cluster_rows import member_tokens
 from coactivation_manifolds.report.find_files import draw_find, fit_find, read_null_draws
 from coactivation_manifolds.report.finds import Find, Part, TestedFamily, read_families, read_finds
 from coactivation_manifolds.report.templates import image_data, render
-from coactivation_manifolds.storage import PathLike, write_json, write_text
+from coactivation_manifolds.storage import PathLike, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from coactivation_manifolds.activations.index import FeatureIndex
@@ -31,6 +31,7 @@ class ClusteringFiles(NamedTuple):
 
     summary: PathLike
     draws: PathLike
+    shapes: PathLike
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,10 @@ def show_find(
     shape = fit_find(find, view, decoder=decoder)
     null = read_null_draws(files.draws, find)
     target = folder / find.folder
-    reading = draw_find(find, view, shape, null, names=names, index=index, settings=settings, folder=target)
+    tokens = read_json(files.shapes).get(find.cluster, {}).get("vertex_tokens", [])
+    reading = draw_find(
+        find, view, shape, null, vertex_tokens=tokens, names=names, index=index, settings=settings, folder=target
+    )
     members, n_more = member_tokens(record, names)
     return Shown(find, members, n_more, reading, image_data(target / "shape.png"))
 

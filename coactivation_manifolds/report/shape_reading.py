@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from coactivation_manifolds.figures.token_names import SPACE, TokenNames, readable
 from coactivation_manifolds.geometry.cluster_view import ClusterView
 from coactivation_manifolds.geometry.fitted_shape import FittedShape, latent_places
@@ -13,18 +11,22 @@ from coactivation_manifolds.report.finds import Part
 
 TOKEN_LENGTH = 24
 TOKENS_AT_VERTEX = 3
-NEAR_VERTEX = 50
-"""Points nearest a vertex whose tokens are counted."""
 
 
-def read_shape(view: ClusterView, shape: FittedShape, names: TokenNames) -> list[Part]:
-    """The latents in the shape's order; for a simplex by vertex, with the tokens of the points nearest it."""
+def read_shape(
+    view: ClusterView, shape: FittedShape, names: TokenNames, *, vertex_tokens: Sequence[Sequence[int]] = ()
+) -> list[Part]:
+    """The latents in the shape's order; for a simplex by vertex, with the tokens of the points nearest it.
+
+    ``vertex_tokens`` holds the token ids of each vertex, most frequent first, where any are known (``shapes.json``).
+    """
     order, places = latent_places(shape)
     members = [view.record.members[column] for column in order.tolist()]
     named = list(zip(members, [_plain(token) for token in names.strongest(members)], strict=True))
     if shape.kind == "simplex":
         vertices = places[order].astype(int).tolist()
-        tokens = vertex_tokens(view, shape, names)
+        ids = [*vertex_tokens, *([] for _ in range(shape.n_vertices - len(vertex_tokens)))]
+        tokens = [[_plain(name) or "" for name in names.names(each[:TOKENS_AT_VERTEX])] for each in ids]
         return [
             _at_vertex(v, tokens[v], [latent for latent, at in zip(named, vertices, strict=True) if at == v])
             for v in range(shape.n_vertices)
@@ -36,21 +38,6 @@ def read_shape(view: ClusterView, shape: FittedShape, names: TokenNames) -> list
     else:
         first = "latents in order along the curve:"
     return [Part(first, named)]
-
-
-def vertex_tokens(view: ClusterView, shape: FittedShape, names: TokenNames) -> list[list[str]]:
-    """The most frequent tokens of the drawn points nearest each vertex; empty lists where tokens are unknown."""
-    if view.token_ids is None:
-        return [[] for _ in range(shape.n_vertices)]
-    scores = shape.scores(view.sample_activations)[:, : shape.n_vertices - 1]
-    ids = view.token_ids[view.sample]
-    found = []
-    for corner in shape.fit.vertices:
-        near = np.argsort(((scores - corner) ** 2).sum(axis=1), kind="stable")[:NEAR_VERTEX]
-        kinds, counts = np.unique(ids[near], return_counts=True)
-        most = kinds[np.lexsort((kinds, -counts))][:TOKENS_AT_VERTEX]
-        found.append([_plain(name) or "" for name in names.names(most)])
-    return found
 
 
 def _at_vertex(vertex: int, tokens: Sequence[str], latents: list[tuple[int, str | None]]) -> Part:

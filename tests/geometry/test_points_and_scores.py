@@ -19,7 +19,7 @@ from coactivation_manifolds.geometry.clusters import (
 from coactivation_manifolds.geometry.pca import pca_reconstruction, pca_restricted
 from coactivation_manifolds.geometry.points import cluster_points, find_points
 from coactivation_manifolds.geometry.variance import measure_clusters
-from coactivation_manifolds.schemas import SCORES
+from coactivation_manifolds.schemas import VARIANCE
 from coactivation_manifolds.storage import read_table, write_array
 
 
@@ -63,10 +63,10 @@ def test_scores_equal_the_direct_computation(tmp_path):
         index=made.index,
         decoder_path=made.decoder_path,
         settings=SETTINGS,
-        scores_path=tmp_path / "scores.parquet",
+        variance_path=tmp_path / "variance.parquet",
     )
-    table = read_table(tmp_path / "scores.parquet")
-    assert table.schema.remove_metadata() == SCORES
+    table = read_table(tmp_path / "variance.parquet")
+    assert table.schema.remove_metadata() == VARIANCE
     rows = table.to_pylist()
     assert [row["cluster_id"] for row in rows] == [0, 1, 2, 3, 4]
     for row, members in zip(rows, made.members, strict=True):
@@ -93,7 +93,7 @@ def test_scores_without_decoder_and_with_degenerate_clusters(tmp_path):
         index=array_index(dense),
         decoder_path=None,
         settings=SETTINGS,
-        scores_path=tmp_path / "x.parquet",
+        variance_path=tmp_path / "x.parquet",
     )
     rows = read_table(tmp_path / "x.parquet").to_pylist()
     assert [row["n_points"] for row in rows] == [200, 100, 0]
@@ -106,7 +106,7 @@ def test_scores_leave_out_sizes_outside_the_bounds(tmp_path):
     write_summary(tmp_path / "s.parquet", [list(range(60)), [60, 61]])
     index = array_index(np.random.default_rng(0).random((100, 70)))
     measure_clusters(
-        tmp_path / "s.parquet", index=index, decoder_path=None, settings=SETTINGS, scores_path=tmp_path / "x.parquet"
+        tmp_path / "s.parquet", index=index, decoder_path=None, settings=SETTINGS, variance_path=tmp_path / "x.parquet"
     )
     assert read_table(tmp_path / "x.parquet").column("cluster_id").to_pylist() == [1]
 
@@ -120,7 +120,7 @@ def test_a_decoder_of_another_sae_is_refused(tmp_path):
             index=array_index(np.ones((9, 3))),
             decoder_path=tmp_path / "d.npy",
             settings=SETTINGS,
-            scores_path=tmp_path / "x.parquet",
+            variance_path=tmp_path / "x.parquet",
         )
     assert not (tmp_path / "x.parquet").exists()
 
@@ -132,7 +132,7 @@ def test_a_clustering_without_clusters_has_an_empty_table(tmp_path):
         index=array_index(np.ones((9, 3))),
         decoder_path=None,
         settings=SETTINGS,
-        scores_path=tmp_path / "x.parquet",
+        variance_path=tmp_path / "x.parquet",
     )
     assert read_table(tmp_path / "x.parquet").num_rows == 0
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from synthetic_clusters import SETTINGS, make_experiment
-from synthetic_finds import CLUSTERING, FOOTER, GALLERY_SETTINGS, find_row, write_draws, write_finds
+from synthetic_finds import CLUSTERING, FOOTER, GALLERY_SETTINGS, find_row, write_draws, write_finds, write_shapes
 
 from coactivation_manifolds.errors import ConfigError, ResultsError
 from coactivation_manifolds.report import find_files
@@ -29,10 +29,11 @@ def made(tmp_path_factory):
 def draw(made, folder, finds, *, footer=FOOTER, settings=None, **paths):
     write_finds(folder / "finds.parquet", finds, footer=footer)
     write_draws(folder / "draws.parquet", sorted({find["cluster_id"] for find in finds}) or [0])
+    write_shapes(folder / "shapes.json", {2: [[0], [1, 2], []]})
     keys = ("decoder_path", "vocab_path", "latent_tokens_path")
     draw_gallery(
         folder / "finds.parquet",
-        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet")},
+        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet", folder / "shapes.json")},
         index=made.index,
         settings=DRAWING | (settings or {}),
         experiment="<small>",
@@ -80,7 +81,9 @@ def test_the_reading_names_every_member_in_order(made, tmp_path):
     assert sorted(ring) == made.members[1]
     steps = set((np.diff([*ring, ring[0]]) % 7).tolist())
     assert steps in ({1}, {6})
-    assert [part["words"].split(" ")[1] for part in readings["1"]] == ["1", "2", "3"]
+    words = [part["words"].removesuffix(": no latent").removesuffix(":") for part in readings["1"]]
+    tokens = ["<script>alert(1)</scrip…", '"><img src=x onerror=al…, \\u202eabc']
+    assert words == [*(f"vertex {i} (near it the tokens {each})" for i, each in enumerate(tokens, start=1)), "vertex 3"]
     assert sorted(latent for part in readings["1"] for latent, _ in part["latents"]) == made.members[2]
 
 

@@ -16,6 +16,7 @@ from synthetic_finds import (
     write_finds,
     write_headline,
     write_scores,
+    write_shapes,
 )
 
 from coactivation_manifolds import schemas
@@ -247,6 +248,7 @@ def nothing_found(made):
 def make_gallery(made, folder, finds, *, footer=FOOTER, **paths):
     write_finds(folder / "finds.parquet", finds, footer=footer)
     write_draws(folder / "draws.parquet", [1, 2])
+    write_shapes(folder / "shapes.json", {2: [[0], [1], [2]]})
     counts = {"n_clusterings": 2, "n_tested": 9, "smallest_q": 0.001, "n_circle": 0, "n_simplex": 0, "n_helix": 0}
     counts |= {"n_curve": 0, "n_missed_by_cosine": 0}
     write_headline(
@@ -259,7 +261,7 @@ def make_gallery(made, folder, finds, *, footer=FOOTER, **paths):
     keys = ("decoder_path", "vocab_path", "latent_tokens_path")
     draw_gallery(
         folder / "finds.parquet",
-        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet")},
+        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet", folder / "shapes.json")},
         index=made.index,
         settings=SETTINGS | GALLERY_SETTINGS,
         experiment="small",

@@ -206,6 +206,6 @@ def _regress(cross: Array, correlations: Array) -> tuple[Array, Array]:
         others = np.flatnonzero(np.arange(k) != a)
         among = correlations[np.ix_(others, others)]
         slopes = np.linalg.solve(among + RIDGE * np.eye(k - 1), cross[a, others])
-        explained = slopes @ among @ slopes
+        explained = float(slopes @ among @ slopes)
         weights[a, others] = slopes * np.sqrt(min(1.0, MOST_EXPLAINED / max(explained, 1e-12)))
     return weights, np.einsum("ab,ab->a", weights, correlations)
