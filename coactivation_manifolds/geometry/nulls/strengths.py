@@ -2,8 +2,8 @@
 
 A latent's strength is a second standard normal v_a beside the one, u_a, that decides whether it fires. Two things are
 taken from each pair: the mean normal score of a's strength where b fires too, which gives corr(v_a, u_b), and the
-correlation of the two scores where both fire, which gives corr(v_a, v_b). What a pair cannot say, corr(v_a, u_a), is what
-the others imply: v_a is regressed on the u_b of the others alone, the choice of largest entropy (Dempster 1972,
+correlation of the two scores where both fire, which gives corr(v_a, v_b). What a pair cannot say, corr(v_a, u_a), is
+what the others imply: v_a is regressed on the u_b of the others alone, the choice of largest entropy (Dempster 1972,
 "Covariance selection", Biometrics 28). A gain that all latents of a token share is so part of the null.
 """
 
@@ -89,7 +89,7 @@ def fit_strengths(wanted: PairScores, thresholds: Array, correlations: Array) ->
 
     """
     k = len(thresholds)
-    moments = _Truncated.of(thresholds, correlations)
+    moments = truncated_moments(thresholds, correlations)
     own = np.zeros(k)
     weights = np.zeros((k, k))
     for _ in range(N_ROUNDS):
@@ -103,35 +103,26 @@ def fit_strengths(wanted: PairScores, thresholds: Array, correlations: Array) ->
     return Strengths(weights, scale[:, None] * np.linalg.cholesky(nearest_correlation(rest)))
 
 
-class _Truncated(NamedTuple):
-    """Moments of (u_a, u_b) where both pass their thresholds; [a, b] is about a, its partner's is [b, a].
+class TruncatedMoments(NamedTuple):
+    """Moments of (u_a, u_b) where both pass their thresholds; entry [a, b] is about a, its partner's is [b, a].
 
-    Rosenbaum 1961, "Moments of a truncated bivariate normal distribution", J. R. Stat. Soc. B 23.
+    Attributes
+    ----------
+    correlations
+        float64 [k, k], 0 on the diagonal.
+    above, narrowed
+        float64 [k]: E[u_a] where a fires, and 1 - Var[u_a] there.
+    mean, square, product
+        float64 [k, k]: E[u_a], E[u_a^2] and E[u_a u_b].
+
     """
 
     correlations: Array
-    above: Array  # E[u_a | a fires]
-    narrowed: Array  # 1 - Var[u_a | a fires]
+    above: Array
+    narrowed: Array
     mean: Array
     square: Array
     product: Array
-
-    @staticmethod
-    def of(thresholds: Array, correlations: Array) -> _Truncated:
-        t = np.minimum(thresholds, 8.0)
-        r = np.clip(correlations, -LARGEST, LARGEST)
-        np.fill_diagonal(r, 0.0)
-        rate = np.maximum(joint_rates(t, r), 1e-12)
-        density = np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi)
-        narrow = np.sqrt(1 - r**2)
-        # [a, b]: the density at a's threshold, b above its own
-        edge = density[:, None] * ndtr((r * t[:, None] - t) / narrow)
-        corner = narrow / (2 * np.pi) * np.exp(-(t[:, None] ** 2 - 2 * r * t[:, None] * t + t**2) / (2 * narrow**2))
-        mean = (edge + r * edge.T) / rate
-        square = 1 + (t[:, None] * edge + r**2 * t * edge.T + r * corner) / rate
-        product = r + (r * (t[:, None] * edge + t * edge.T) + corner) / rate
-        above = density / np.maximum(ndtr(-t), 1e-300)
-        return _Truncated(r, above, above * (above - t), mean, square, product)
 
     def cross(self, shift: Array, own: Array) -> Array:
         """corr(v_a, u_b) [k, k] at which v_a has this mean score where b fires too; own is corr(v_a, u_a)."""
@@ -161,6 +152,35 @@ class _Truncated(NamedTuple):
         return np.asarray(correlation * np.sqrt(variance * variance.T) + lost)
 
 
+def truncated_moments(thresholds: Array, correlations: Array) -> TruncatedMoments:
+    """Moments of every two of some standard normals where both pass their thresholds.
+
+    Rosenbaum 1961, "Moments of a truncated bivariate normal distribution", J. R. Stat. Soc. B 23.
+
+    Parameters
+    ----------
+    thresholds
+        float64 [k].
+    correlations
+        float64 [k, k].
+
+    """
+    t = np.minimum(thresholds, 8.0)
+    r = np.clip(correlations, -LARGEST, LARGEST)
+    np.fill_diagonal(r, 0.0)
+    rate = np.maximum(joint_rates(t, r), 1e-12)
+    density = np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi)
+    narrow = np.sqrt(1 - r**2)
+    # [a, b]: the density at a's threshold, b above its own
+    edge = density[:, None] * ndtr((r * t[:, None] - t) / narrow)
+    corner = narrow / (2 * np.pi) * np.exp(-(t[:, None] ** 2 - 2 * r * t[:, None] * t + t**2) / (2 * narrow**2))
+    mean = (edge + r * edge.T) / rate
+    square = 1 + (t[:, None] * edge + r**2 * t * edge.T + r * corner) / rate
+    product = r + (r * (t[:, None] * edge + t * edge.T) + corner) / rate
+    above = density / np.maximum(ndtr(-t), 1e-300)
+    return TruncatedMoments(r, above, above * (above - t), mean, square, product)
+
+
 def _moments(scores: Array, fires: npt.NDArray[np.bool_]) -> PairScores:
     both = fires.T.astype(np.float64) @ fires
     count = np.maximum(both, 1)
@@ -186,6 +206,6 @@ def _regress(cross: Array, correlations: Array) -> tuple[Array, Array]:
         others = np.flatnonzero(np.arange(k) != a)
         among = correlations[np.ix_(others, others)]
         slopes = np.linalg.solve(among + RIDGE * np.eye(k - 1), cross[a, others])
-        explained = slopes @ among @ slopes
+        explained = float(slopes @ among @ slopes)
         weights[a, others] = slopes * np.sqrt(min(1.0, MOST_EXPLAINED / max(explained, 1e-12)))
     return weights, np.einsum("ab,ab->a", weights, correlations)

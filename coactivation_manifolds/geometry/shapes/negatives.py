@@ -30,8 +30,7 @@ def name_negative(activations: npt.ArrayLike) -> str:
 
 
 def shared_firing(activations: npt.ArrayLike) -> float:
-    """Joint firing of the two parts that a cluster falls into, over what independent latents would have; 1 where it does
-    not fall apart.
+    """Joint firing of the two parts that a cluster falls into, over that of independent latents; 1 for a single part.
 
     The parts are the latents of positive and of negative weight in the leading eigenvector of the matrix of phi
     coefficients (its diagonal 0), as networks are cut in two (Newman 2006, PNAS 103). The value is the mean, over pairs

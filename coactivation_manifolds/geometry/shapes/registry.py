@@ -50,16 +50,17 @@ class Shape(NamedTuple):
 
 SHAPES: Mapping[str, Shape] = {
     "helix": Shape(helix_statistic, fit_helix, is_wound, LEAST_GAIN),
-    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     **{
         f"simplex_{k}": Shape(
             partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled, LEAST_FILLED[k]
         )
         for k in (6, 5, 4, 3)
     },
+    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     "curve": Shape(curve_statistic, fit_curve, is_open, LEAST_EXPLAINED),
 }
-"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane."""
+"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
+triangle's edges are a ring."""
 
 
 def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:

@@ -1,5 +1,5 @@
-"""The null is right: p-values of blobs and mixtures from other generators are no smaller than they should be, and a null
-that leaves out what it is to keep is caught.
+"""The null is right: p of blobs and mixtures from other generators is no smaller than it should be, and a null that
+leaves out what it is to keep is caught.
 """
 
 from functools import cache
