@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 
 OFFSET = 2.0  # length of the shared direction's part, in mean radii of the manifold
 OFFSET_READ = 0.8  # how much of it an encoder row reads, beside 1 of the tile's place
+FLAT_READ = 0.4  # of a tile's place, where the manifold is flat
 OWN_PART = {"orthogonal": 2.0, "similar": 0.5, "negative": 0.5}  # of a tile's own direction, in the decoder's row
 SHARED_PART = 0.7  # of the shared direction, in the rows that are similar
 SHARED_OF_CORNERS = 1.2  # the same where tiles lie opposite one another: vertices, axes
@@ -127,7 +128,9 @@ def embed_group(group: Group, rng: np.random.Generator, *, n: int, d: int, noise
     k, c = manifold.tiles.shape
     parts = np.hstack([np.full((n, 1), OFFSET), manifold.points, manifold.heights])
     far = np.maximum(np.linalg.norm(manifold.tiles, axis=1, keepdims=True), 1.0)
-    encoder = np.hstack([np.full((k, 1), OFFSET_READ), manifold.tiles / far, np.eye(k)])
+    # a flat manifold's places differ little in direction: its latents read their own direction rather
+    read = FLAT_READ if group.kind in ("line", "sheet") else 1.0
+    encoder = np.hstack([np.full((k, 1), OFFSET_READ), read * manifold.tiles / far, np.eye(k)])
     if not manifold.points.any():
         encoder[:, 1 : 1 + c] = 0.0
     decoder = np.hstack([np.full((k, 1), shared), manifold.tiles, own * np.eye(k)])

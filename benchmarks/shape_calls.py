@@ -13,7 +13,7 @@ from coactivation_manifolds.clustering.summary import members_sha
 from coactivation_manifolds.geometry.nulls.p_values import LOOKS, draws_needed, needs_more, q_values
 from coactivation_manifolds.geometry.nulls.shape_test import prepare, run_first_stage, run_second_stage
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
-from coactivation_manifolds.geometry.shapes.registry import call_shape
+from coactivation_manifolds.geometry.shapes.registry import SHAPES, call_shape
 
 Array = npt.NDArray[Any]
 
@@ -111,7 +111,7 @@ def second_outcome(cluster: Cluster, n_draws: int) -> Outcome:
 
 
 def _outcome(subject: Any, test: Any) -> Outcome:
-    name = call_shape(test.p, make_cloud(subject.activations @ subject.turn).scores)
+    name = call_shape(test.p[: len(SHAPES)], make_cloud(subject.activations @ subject.turn).scores)
     shape, _, vertices = (name or "").partition("_")
     return Outcome(
         tuple(test.p.tolist()), test.p_any, test.n_draws, float(test.excess.max()), shape or None, int(vertices or 0)
