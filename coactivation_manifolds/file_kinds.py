@@ -122,11 +122,6 @@ def drawn(folder: str, made_by: str, *names: str) -> tuple[FileKind, ...]:
     return tuple(other(f"{folder}/{name}", made_by, commit=folder) for name in names)
 
 
-def shown(name: str) -> FileKind:
-    """A file of the gallery, which is one declared folder."""
-    return other(f"{paths.GALLERY}/{name}", "draw_gallery", commit=paths.GALLERY)
-
-
 TOTALS_KEYS = ("n_tokens", "n_entries", "k_t", "n_edges", "jaccard_floor", "min_count", "min_firings", "max_density")
 OF_A_CLUSTER = ("pca.png", "pca.npz", "cluster.html", "thumbnail.png")
 MAKERS_OF_SHARDS = "harvest_shard publish_import_shard shift_shard"
@@ -189,8 +184,12 @@ FILES = (
     table(paths.SCORES, "rank_clusters", schemas.SCORES, exported=True),
     table(paths.FINDS, "collect_finds", schemas.FINDS, exported=True),
     table(paths.FINDS_SUMMARY, "summarize_finds", schemas.FINDS_SUMMARY, exported=True),
-    *(shown(name) for name in ("index.html", "readings.json")),
-    *(shown(f"find={{find}}/{name}") for name in ("shape.png", "pca.png", "pca.npz", "cluster.html")),
+    *drawn(
+        paths.GALLERY,
+        "draw_gallery",
+        *("index.html", "readings.json"),
+        *(f"find={{find}}/{name}" for name in ("shape.png", "pca.png", "cluster.html")),
+    ),
     other(paths.CLUSTER_PCA, "plot_cluster_pca"),
     other(paths.CLUSTER_PCA_ACTIVATIONS, "plot_cluster_pca"),
     other(paths.CLUSTER_PCA_ARRAYS, "plot_cluster_pca"),
