@@ -54,7 +54,7 @@ def made(make_clone) -> Clone:
     for output in re.findall(r"^ +output: (.*)$", clone.snakemake("-n", *TARGETS).stdout, flags=re.MULTILINE):
         for name in output.split(", "):
             path = clone / name
-            if path.name == "atlas":
+            if path.name in ("atlas", "gallery"):
                 path.mkdir(parents=True)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
