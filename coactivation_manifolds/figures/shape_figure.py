@@ -185,7 +185,7 @@ def _draw_evidence(canvas: Canvas, shape: FittedShape, evidence: Evidence, *, le
             evidence.observed,
             evidence.draws,
             label=STATISTICS[shape.kind],
-            note=f"{n_none:,} draws are no {shape.kind} and count as {evidence.least:.2g}" if n_none else "",
+            note=f"no {shape.kind}, counted as {evidence.least:.2g}: {n_none:,}" if n_none else "",
             left=left,
             top=top,
             width=wide,
