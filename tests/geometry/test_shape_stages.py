@@ -11,6 +11,7 @@ from coactivation_manifolds.geometry.nulls.p_values import draws_needed
 from coactivation_manifolds.geometry.ranking import rank_clusters
 from coactivation_manifolds.geometry.shape_draws import draw_nulls
 from coactivation_manifolds.geometry.shape_tests import summarize_tests
+from coactivation_manifolds.geometry.shapes.registry import SHAPES
 from coactivation_manifolds.geometry.variance import measure_clusters
 from coactivation_manifolds.schemas import CONNECTED_SETS, SCORES, SHAPE_TESTS, STABILITY, conform
 from coactivation_manifolds.storage import read_json, read_table, write_array, write_table
@@ -154,9 +155,7 @@ def test_processes_and_other_clusters_change_no_draw(stages, tmp_path):
 def test_without_a_decoder_activations_are_called(tmp_path):
     dense, members, _ = planted(np.random.default_rng(1))
     made = Stages(tmp_path / "plain", dense, members[:1])
-    assert made.draw().schema.names[2:] == [
-        f"act_{name}" for name in ("helix", "circle", "simplex_6", "simplex_5", "simplex_4", "simplex_3", "curve")
-    ]
+    assert made.draw().schema.names[2:] == [f"act_{name}" for name in SHAPES]
     assert made.test()["candidate_basis"].to_pylist() == ["act"]
 
 
