@@ -19,8 +19,8 @@ from coactivation_manifolds.schemas import N_COMPONENTS
 Array = npt.NDArray[np.float64]
 
 LEAST_FILLED = {3: 0.67, 4: 0.5, 5: 0.33, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
-LEAST_FLATNESS = {3: 0.35, 4: 0.4, 5: 0.4, 6: 0.4}
-LEAST_OCCUPIED = {3: 0.84, 4: 0.8, 5: 0.8, 6: 0.8}
+LEAST_FLATNESS = {3: 0.5, 4: 0.5, 5: 0.5, 6: 0.5}  # lines and half turns have less
+LEAST_OCCUPIED = {3: 0.84, 4: 0.77, 5: 0.68, 6: 0.68}
 MOST_BEYOND = {3: 0.6, 4: 0.7, 5: 0.7, 6: 1.0}
 N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
 

@@ -2,8 +2,6 @@
 leaves out what it is to keep is caught.
 """
 
-from functools import cache
-
 import numpy as np
 import pytest
 from planted_activations import common_gain, gated_blob, points_of, relu_cloud, ring_tiles, three_groups, two_groups
@@ -33,8 +31,7 @@ def forget_who_fires(copula):
     return copula._replace(strengths=copula.strengths._replace(weights=np.zeros((k, k)), root=np.eye(k)))
 
 
-@cache
-def small_p(make, change=keep_all, shapes=None):
+def small_p(make, change=keep_all, shapes=RAW):
     """Number of clusters, of 16, with p <= 0.05."""
     found = 0
     with one_blas_thread():
@@ -44,7 +41,7 @@ def small_p(make, change=keep_all, shapes=None):
             copula = change(fit_copula(points, rng=rng))
 
             def measure(activations):
-                return measure_all(make_cloud(activations).scores, shapes=shapes or RAW)
+                return measure_all(make_cloud(activations).scores, shapes=shapes)
 
             draws = [measure(draw_activations(copula, N_POINTS, rng=rng)) for _ in range(N_DRAWS)]
             found += min_p(measure(points), np.array(draws)) <= 0.05

@@ -122,7 +122,7 @@ def test_an_arc_is_no_triangle(degrees):
 def test_vertices_lie_at_the_corners():
     rng = np.random.default_rng(1)
     weights = rng.dirichlet([0.6, 0.6, 0.6], 2_000)
-    corners = rng.normal(size=(3, 8))
+    corners = np.linalg.qr(rng.normal(size=(8, 3)))[0].T
     cloud = make_cloud(weights @ corners)
     nearest = vertex_points(fit_simplex(cloud.scores, 3), 20)
     kept = weights[cloud.kept]
