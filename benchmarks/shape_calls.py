@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from coactivation_manifolds.clustering.summary import members_sha
-from coactivation_manifolds.geometry.nulls.p_values import LOOKS, draws_needed, needs_more, q_values
-from coactivation_manifolds.geometry.nulls.shape_test import prepare, run_first_stage, run_second_stage
-from coactivation_manifolds.geometry.shapes.cloud import make_cloud
-from coactivation_manifolds.geometry.shapes.registry import SHAPES, call_shape
+from coactivation_manifolds.geometry.candidates import find_candidate
+from coactivation_manifolds.geometry.nulls.p_values import LOOKS, NullTest, draws_needed, needs_more, q_values
+from coactivation_manifolds.geometry.nulls.shape_test import Subject, prepare, run_first_stage, run_second_stage
 
 Array = npt.NDArray[Any]
 
@@ -110,12 +109,10 @@ def second_outcome(cluster: Cluster, n_draws: int) -> Outcome:
     return _outcome(subject, run_second_stage(subject, n_draws=n_draws))
 
 
-def _outcome(subject: Any, test: Any) -> Outcome:
-    name = call_shape(test.p[: len(SHAPES)], make_cloud(subject.activations @ subject.turn).scores)
-    shape, _, vertices = (name or "").partition("_")
-    return Outcome(
-        tuple(test.p.tolist()), test.p_any, test.n_draws, float(test.excess.max()), shape or None, int(vertices or 0)
-    )
+def _outcome(subject: Subject, test: NullTest) -> Outcome:
+    found = find_candidate(subject.activations, test, turns=subject.turns, max_p=MAX_Q)
+    shape, vertices = (found.shape.kind, found.shape.n_vertices) if found else (None, 0)
+    return Outcome(tuple(test.p.tolist()), test.p_any, test.n_draws, float(test.excess.max()), shape, vertices)
 
 
 class _InOneProcess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,11 @@ import pyarrow as pa
 
 from coactivation_manifolds.clustering.membership import footer
 from coactivation_manifolds.errors import ResultsError
+from coactivation_manifolds.geometry.candidates import Candidate, find_candidate
 from coactivation_manifolds.geometry.clusters import read_clusters, read_decoder
-from coactivation_manifolds.geometry.fitted_shape import FittedShape, describe_shape, fit_shape
+from coactivation_manifolds.geometry.fitted_shape import describe_shape
 from coactivation_manifolds.geometry.nulls.p_values import NullTest, min_p, outcome_of
-from coactivation_manifolds.geometry.nulls.shape_test import (
-    callable_statistics,
-    make_turns,
-    statistic_names,
-)
+from coactivation_manifolds.geometry.nulls.shape_test import make_turns, statistic_names
 from coactivation_manifolds.geometry.pca import one_blas_thread
 from coactivation_manifolds.geometry.shape_points import TestedPoints, iterate_tested
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
@@ -30,7 +27,6 @@ from coactivation_manifolds.geometry.shapes.irreducibility import (
     published_planes,
 )
 from coactivation_manifolds.geometry.shapes.negatives import name_negative
-from coactivation_manifolds.geometry.shapes.registry import SHAPES
 from coactivation_manifolds.geometry.vertex_tokens import vertex_token_ids
 from coactivation_manifolds.schemas import SHAPE_NAMES, SHAPE_TESTS, conform
 from coactivation_manifolds.storage import PathLike, read_table, write_json, write_table
@@ -42,13 +38,6 @@ logger = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
-
-
-class Candidate(NamedTuple):
-    """What a cluster is called if its q is small enough: the statistic's number, and its fit."""
-
-    statistic: int
-    shape: FittedShape
 
 
 def summarize_tests(
@@ -95,8 +84,8 @@ def summarize_tests(
     described: dict[str, Any] = {}
     with one_blas_thread():
         for each in tested:
-            outcome = outcome_of(*_split(drawn[each.record.cluster_id]), counted=callable_statistics(names))
-            candidate = find_candidate(each, outcome, names, max_p=settings["max_q"])
+            outcome = outcome_of(*_split(drawn[each.record.cluster_id]))
+            candidate = find_candidate(each.activations, outcome, turns=turns_of(each), max_p=settings["max_q"])
             rows.append(outcome_row(each, drawn[each.record.cluster_id][0], outcome, candidate, names))
             if candidate is not None:
                 described[each.record.name] = describe_shape(candidate.shape, each.record.members)
@@ -135,34 +124,11 @@ def iterate_draws(table: pa.Table, draws_path: PathLike, names: Sequence[str]) -
         yield int(ids[start]), values[start:end]
 
 
-def find_candidate(tested: TestedPoints, outcome: NullTest, names: Sequence[str], *, max_p: float) -> Candidate | None:
-    """The shape of smallest p that holds, the first of the registry among equals; None where none does.
-
-    Most true shapes have the smallest p that there is for several shapes: a ring and a triangle are both nearer to a
-    thread than their nulls are. What they look like tells them apart, so the registry stands in the order of what asks
-    most of a cloud. A shape whose own p is above ``max_p`` is none, whatever the others are.
-    """
-    turns = make_turns(tested.decoder, tested.activations.shape[1])
-    may = callable_statistics(names)
-    for s in np.argsort(outcome.p, kind="stable").tolist():
-        if outcome.p[s] > max_p:
-            break
-        if not may[s]:
-            continue
-        basis, _, shape = names[s].partition("_")
-        kind, _, vertices = shape.partition("_")
-        fitted = fit_shape(tested.activations, turn=turns[basis], kind=kind, basis=basis, n_vertices=int(vertices or 0))
-        if SHAPES[shape].holds(fitted.fit):
-            return Candidate(s, fitted)
-    return None
-
-
 def outcome_row(
     tested: TestedPoints, observed: Array, outcome: NullTest, candidate: Candidate | None, names: Sequence[str]
 ) -> Row:
     """One row of ``shape_tests.parquet``; p of a shape is over bases and numbers of vertices, the choice paid for."""
-    turns = make_turns(tested.decoder, tested.activations.shape[1])
-    scores = make_cloud(tested.activations @ next(iter(turns.values()))).scores
+    scores = make_cloud(tested.activations @ next(iter(turns_of(tested).values()))).scores
     irreducible = measure_irreducibility(scores, rng=np.random.default_rng([tested.seed, 3]))
     row: Row = {
         "cluster_id": tested.record.cluster_id,
@@ -178,10 +144,9 @@ def outcome_row(
         "mixture_index": irreducible.mixture,
         "engels_score": engels_value(published_planes(scores)),
     }
-    may = callable_statistics(names)
     for shape in SHAPE_NAMES:
         own = np.array([name.partition("_")[2].startswith(shape) for name in names])
-        called = np.flatnonzero(own & may)
+        called = np.flatnonzero(own)
         best = called[np.argmin(outcome.p[called])]
         plain = own & np.array([name.startswith("act_") for name in names])
         row |= {
@@ -194,9 +159,14 @@ def outcome_row(
             "candidate": candidate.shape.kind,
             "candidate_basis": candidate.shape.basis,
             "candidate_vertices": candidate.shape.n_vertices or None,
-            "effect": float(outcome.excess[candidate.statistic]),
+            "effect": candidate.effect,
         }
     return row
+
+
+def turns_of(tested: TestedPoints) -> dict[str, Array]:
+    """The maps from a cluster's activations to the points of each basis."""
+    return make_turns(tested.decoder, tested.activations.shape[1])
 
 
 def _split(statistics: Array) -> tuple[Array, Array]:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from coactivation_manifolds.similarity.significance import benjamini_hochberg
 
 Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 ENOUGH = 10
 LOOKS = (100, 300, 1_000)
@@ -96,7 +95,6 @@ def first_stage(
     observed: npt.ArrayLike,
     draw: Callable[[int], Array],
     *,
-    counted: Mask | None = None,
     looks: Sequence[int] = LOOKS,
     enough: int = ENOUGH,
 ) -> NullTest:
@@ -108,15 +106,13 @@ def first_stage(
         float [s].
     draw
         Gives the statistics [r, s] of r new draws.
-    counted
-        bool [s]: the statistics that ``p_any`` is over; all where not given.
     looks
         Numbers of draws, ascending, at which to look.
     enough
         Draws as unusual as the observed cloud, after which no more are needed.
 
     """
-    return _draw_on(np.asarray(observed, dtype=np.float64), draw, counted, looks, enough)
+    return _draw_on(np.asarray(observed, dtype=np.float64), draw, looks, enough)
 
 
 def needs_more(test: NullTest, *, looks: Sequence[int] = LOOKS, carry_on: float = CARRY_ON) -> bool:
@@ -142,7 +138,6 @@ def second_stage(
     draw: Callable[[int], Array],
     *,
     n_draws: int,
-    counted: Mask | None = None,
     block: int = 500,
     enough: int = ENOUGH,
 ) -> NullTest:
@@ -150,7 +145,7 @@ def second_stage(
 
     Parameters
     ----------
-    observed, draw, counted, enough
+    observed, draw, enough
         As in ``first_stage``; ``draw`` starts from the same seed, so that the first stage's draws come again.
     n_draws
         From ``draws_needed``.
@@ -159,7 +154,7 @@ def second_stage(
 
     """
     looks = [*range(max(block, LOOKS[-1]), n_draws, block), n_draws]
-    return _draw_on(np.asarray(observed, dtype=np.float64), draw, counted, looks, enough)
+    return _draw_on(np.asarray(observed, dtype=np.float64), draw, looks, enough)
 
 
 def q_values(p: npt.ArrayLike) -> Array:
@@ -173,7 +168,7 @@ def smallest_q(n_clusters: int, n_draws: int) -> float:
     return min(1.0, n_clusters / (1 + n_draws))
 
 
-def outcome_of(observed: npt.ArrayLike, draws: npt.ArrayLike, *, counted: Mask | None = None) -> NullTest:
+def outcome_of(observed: npt.ArrayLike, draws: npt.ArrayLike) -> NullTest:
     """The outcome for draws that are there already.
 
     Parameters
@@ -182,22 +177,17 @@ def outcome_of(observed: npt.ArrayLike, draws: npt.ArrayLike, *, counted: Mask |
         float [s].
     draws
         float [r, s].
-    counted
-        bool [s]: the statistics that ``p_any`` is over; all where not given.
 
     """
     values, null = np.asarray(observed, dtype=np.float64), np.asarray(draws, dtype=np.float64)
-    columns = np.ones(len(values), dtype=bool) if counted is None else counted
     excess = _excess(values[None], null)[0]
-    return NullTest(p_values(values, null), min_p(values[columns], null[:, columns]), excess, null)
+    return NullTest(p_values(values, null), min_p(values, null), excess, null)
 
 
-def _draw_on(
-    observed: Array, draw: Callable[[int], Array], counted: Mask | None, looks: Sequence[int], enough: int
-) -> NullTest:
+def _draw_on(observed: Array, draw: Callable[[int], Array], looks: Sequence[int], enough: int) -> NullTest:
     test = NullTest(np.ones(len(observed)), 1.0, np.zeros(len(observed)), np.empty((0, len(observed))))
     for look in looks:
-        test = outcome_of(observed, np.vstack([test.draws, draw(look - test.n_draws)]), counted=counted)
+        test = outcome_of(observed, np.vstack([test.draws, draw(look - test.n_draws)]))
         if not is_undecided(test, enough=enough):
             break
     return test

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.geometry.nulls.copula import Copula, draw_activations, fit_copula, reconstruction_map
-from coactivation_manifolds.geometry.nulls.p_values import LOOKS, Mask, NullTest, first_stage, second_stage
+from coactivation_manifolds.geometry.nulls.p_values import LOOKS, NullTest, first_stage, second_stage
 from coactivation_manifolds.geometry.pca import one_blas_thread
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
 from coactivation_manifolds.geometry.shapes.registry import SHAPES, Shape, measure_all
@@ -109,17 +109,6 @@ def statistic_names(*, has_decoder: bool, shapes: Mapping[str, Shape] = SHAPES) 
     return [f"{basis}_{shape}" for basis in bases for shape in shapes]
 
 
-def callable_statistics(names: Sequence[str]) -> Mask:
-    """Which statistics a call can rest on, bool [s]: ``p_any`` is over these.
-
-    All of the reconstruction; of the activations only shapes that do not need the reconstruction, or all of them where
-    there is no decoder.
-    """
-    has_decoder = any(name.startswith(RECON) for name in names)
-    needs = tuple(f"{ACT}_{shape}" for shape in NEEDS_RECONSTRUCTION)
-    return np.array([not (has_decoder and name.startswith(needs)) for name in names])
-
-
 def run_first_stage(
     subject: Subject, *, shapes: Mapping[str, Shape] = SHAPES, looks: Sequence[int] = LOOKS
 ) -> NullTest:
@@ -128,7 +117,6 @@ def run_first_stage(
         return first_stage(
             measure_subject(subject, shapes=shapes),
             _drawer(subject, shapes),
-            counted=_counted(subject, shapes),
             looks=looks,
         )
 
@@ -140,7 +128,6 @@ def run_second_stage(subject: Subject, *, n_draws: int, shapes: Mapping[str, Sha
             measure_subject(subject, shapes=shapes),
             _drawer(subject, shapes),
             n_draws=n_draws,
-            counted=_counted(subject, shapes),
         )
 
 
@@ -153,10 +140,6 @@ def _measure(activations: Array, turns: Mapping[str, Array], shapes: Mapping[str
     return np.concatenate(
         [measure_all(make_cloud(activations @ turn).scores, shapes=shapes) for turn in turns.values()]
     )
-
-
-def _counted(subject: Subject, shapes: Mapping[str, Shape]) -> Mask:
-    return callable_statistics(statistic_names(has_decoder=RECON in subject.turns, shapes=shapes))
 
 
 def _drawer(subject: Subject, shapes: Mapping[str, Shape]) -> Callable[[int], Array]:
