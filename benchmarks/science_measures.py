@@ -94,7 +94,8 @@ def confusion(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     for row in rows:
         call = (row["shape"] or "none") if row["recovered"] else "not found"
         table.setdefault(row["variety"] if row["kind"] in NEGATIVES else row["kind"], Counter())[call] += 1
-    return {kind: {call: counts[call] for call in CALLS} for kind, counts in table.items()}
+    order = sorted(table, key=lambda kind: SHAPES.index(kind) if kind in SHAPES else len(SHAPES) + (kind == "sheet"))
+    return {kind: {call: table[kind][call] for call in CALLS} for kind in order}
 
 
 def calibration(rows: Sequence[Row]) -> dict[str, Any]:
