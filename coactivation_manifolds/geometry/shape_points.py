@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+LEAST_LATENTS = 3
+"""Of a cluster that is tested: of two latents, the pair is all there is, and what pairs explain is no shape."""
+
 
 class TestedPoints(NamedTuple):
     """Points of one cluster.
@@ -59,7 +62,7 @@ def read_tested(
     settings: Mapping[str, Any],
     seed: int,
 ) -> TestedPoints | None:
-    """Read the sample of one cluster; None where it is not tested: too small or large, or with too few points.
+    """Read the sample of one cluster; None where it is not tested: two latents, too large, few points, or all alike.
 
     Parameters
     ----------
@@ -76,7 +79,7 @@ def read_tested(
     if not in_size_bounds(record, settings):
         return None
     points = find_points(index, record.members, min_active=settings["min_active"], positions=settings.get("positions"))
-    if len(points) < max(2, settings["min_points"]):
+    if len(record.members) < LEAST_LATENTS or len(points) < max(2, settings["min_points"]):
         return None
     own_seed = seed_of(record, seed=seed)
     rows = points.token_rows[sample_rows(len(points), seed=own_seed, most=settings["sample_points"])]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.compiled import compiled
+from coactivation_manifolds.geometry.shapes.cloud import GAP_SHARE
 
 Array = npt.NDArray[np.float64]
 
@@ -15,7 +16,6 @@ N_AXES = 4  # planes of every two among so many components are tried
 N_SECTORS = 36
 LEAST_SHARE = 0.002  # of the points, that a sector needs to count as covered
 INNER = 0.05  # quantile of the radius that measures the hole
-GAP_SHARE = 0.005  # of the points, that may lie in a gap without closing it
 WIDEST_GAP = 45.0
 LEAST_STATISTIC = 0.45
 

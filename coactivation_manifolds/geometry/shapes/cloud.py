@@ -13,6 +13,9 @@ from coactivation_manifolds.schemas import N_COMPONENTS
 TRIM = 0.05
 """Share of points left out: those farthest from the mean."""
 
+GAP_SHARE = 0.005
+"""Share of the points that may lie in a gap without closing it."""
+
 
 class Cloud(NamedTuple):
     """What every shape is fitted to.
@@ -59,3 +62,22 @@ def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
 def thin(scores: Array, most: int) -> Array:
     """At most so many rows, in equal steps of their order: the points come in the order of the corpus, or at random."""
     return np.ascontiguousarray(scores[:: max(1, -(-len(scores) // most))])
+
+
+def widest_gap(position: Array) -> float:
+    """Largest share of the range of an order parameter that holds at most 0.5 % of the points.
+
+    Near 0 along a thread that is filled; a cloud of separate clumps, such as a few tokens make, has wide gaps, and no
+    order along them is more than a way to visit the clumps.
+
+    Parameters
+    ----------
+    position
+        float64 [m], in any order.
+
+    """
+    places = np.sort(position)
+    inside = int(GAP_SHARE * len(places))
+    if len(places) <= inside + 1 or places[-1] <= places[0]:
+        return 1.0
+    return float((places[1 + inside :] - places[: len(places) - 1 - inside]).max() / (places[-1] - places[0]))

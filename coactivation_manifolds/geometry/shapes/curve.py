@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.compiled import compiled
-from coactivation_manifolds.geometry.shapes.cloud import thin
+from coactivation_manifolds.geometry.shapes.cloud import thin, widest_gap
 
 Array = npt.NDArray[np.float64]
 
@@ -18,6 +18,7 @@ N_FITTED = 250  # points that knots are fitted to
 LEAST_OPENING = 3.0
 MOST_CROWDED = 0.23
 LEAST_EXPLAINED = 0.86
+WIDEST_GAP = 0.15  # share of the curve's length
 APART = 4  # segments between parts of the curve that are not next to each other
 MARGIN = 0.8  # of the first start's residual, that the second must stay under
 
@@ -79,9 +80,11 @@ def fit_curve(scores: Array) -> Curve:
 
 
 def is_open(curve: Curve) -> bool:
-    """Whether the curve's ends lie apart, as a ring's do not, and it is thin, as a filled triangle is not."""
+    """Whether the curve's ends lie apart, as a ring's do not, it is thin, as a filled triangle is not, and it is filled
+    along its length, as clumps that lie somewhere are not.
+    """
     thin = curve.crowding <= MOST_CROWDED and curve.statistic >= LEAST_EXPLAINED
-    return curve.opening >= LEAST_OPENING and thin
+    return curve.opening >= LEAST_OPENING and thin and widest_gap(curve.position) <= WIDEST_GAP
 
 
 def order_along(curve: Curve, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.compiled import compiled
-from coactivation_manifolds.geometry.shapes.cloud import thin
+from coactivation_manifolds.geometry.shapes.cloud import thin, widest_gap
 
 Array = npt.NDArray[np.float64]
 
@@ -19,6 +19,7 @@ STEP = 0.5  # of turns, in the first search
 N_ROUNDS = 4  # of halving the steps of turns and of the axis
 LEAST_TURNS = 1.3
 LEAST_GAIN = 0.04
+WIDEST_GAP = 0.15  # share of the length along the axis
 
 
 class Helix(NamedTuple):
@@ -96,8 +97,9 @@ def fit_helix(scores: Array) -> Helix:
 
 
 def is_wound(helix: Helix) -> bool:
-    """Whether the helix turns more than once and explains what neither line nor circle does."""
-    return helix.turns >= LEAST_TURNS and helix.statistic >= LEAST_GAIN
+    """Whether the helix turns more than once, explains what neither line nor circle does, and has no gap along it."""
+    is_helix = helix.turns >= LEAST_TURNS and helix.statistic >= LEAST_GAIN
+    return is_helix and widest_gap(helix.position) <= WIDEST_GAP
 
 
 @compiled

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from analytic_clouds import embed, helix, line, ring, simplex, wave
 
-from coactivation_manifolds.geometry.shapes.cloud import make_cloud
+from coactivation_manifolds.geometry.shapes.cloud import make_cloud, widest_gap
 from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open, order_along
 from coactivation_manifolds.geometry.shapes.helix import fit_helix, helix_statistic, is_wound
 
@@ -21,6 +21,19 @@ def test_open_curves(shape, n, dimensions):
     curve = fit_curve(scores_of(rng, shape(rng, n), dimensions=dimensions))
     assert curve.statistic > 0.9
     assert is_open(curve)
+
+
+def test_clumps_are_no_curve_and_no_helix_wherever_they_lie():
+    rng = np.random.default_rng(7)
+    on_arc = ring(rng, 5, degrees=200)[np.arange(1_000) % 5]
+    curve = fit_curve(scores_of(rng, on_arc))
+    assert curve.statistic > 0.9
+    assert not is_open(curve)
+    wound = helix(rng, 7, turns=2.0)[np.arange(1_000) % 7]
+    assert not is_wound(fit_helix(scores_of(rng, wound)))
+    assert widest_gap(rng.uniform(size=500)) < 0.05
+    assert widest_gap(np.repeat([0.0, 1.0, 3.0], 100)) == pytest.approx(2 / 3)
+    assert widest_gap(np.zeros(9)) == 1
 
 
 def test_blobs_and_triangles_explain_less():
