@@ -2,7 +2,7 @@
 
 The clusters of one sweep are not so many questions: the same latents come again at the next threshold. So equal and
 alike sets are taken as one before Benjamini and Hochberg's correction. The set that stands for the others is chosen by
-its stability and never by its p-value: the smallest of several p-values is none.
+its mean Jaccard and never by its p-value: the smallest of several p-values is none.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def tested_rows(clustering: ClusteringFiles) -> Iterator[Row]:
 def merged_rows(rows: Sequence[Row], *, least_jaccard: float) -> list[Row]:
     """Like sets once, with the clusterings and thresholds that they were found at.
 
-    The most stable set stands for those like it; of equally stable ones that of larger mean Jaccard, then of more
+    The set of largest mean Jaccard stands for those like it; of equal ones that of more
     members, then the first by ``members_sha``. None of this looks at p-values or statistics.
     """
     order = sorted(rows, key=_preference)
@@ -165,8 +165,8 @@ def most_draws(scores_path: PathLike) -> float:
     return int(record["n_tested"]) / float(record["smallest_q"]) - 1
 
 
-def _preference(row: Row) -> tuple[float, float, int, str]:
-    return (-(row["stability"] or 0.0), -(row["mean_jaccard"] or 0.0), -row["size"], row["members_sha"])
+def _preference(row: Row) -> tuple[float, int, str]:
+    return (-(row["mean_jaccard"] or 0.0), -row["size"], row["members_sha"])
 
 
 def _rank(row: Row) -> tuple[bool, float, float, str, str]:

@@ -57,9 +57,9 @@ def test_a_cluster_is_shown_once_with_the_range_it_lives_at(tmp_path):
     more = {**RING, "members": [1, 2, 3, 4, 5, 6], "p_any": 0.0005}
     blob = {"members": [20, 21], "p_any": 0.6}
     files = [
-        clustering(tmp_path, "components_j0.10", [{**more, "stability": 0.6}, {**blob, "stability": 0.5}]),
-        clustering(tmp_path, "components_j0.20", [{**ring, "stability": 0.9}, {**blob, "stability": 0.4}]),
-        clustering(tmp_path, "components_j0.30", [{**ring, "stability": 0.7}]),
+        clustering(tmp_path, "components_j0.10", [{**more, "mean_jaccard": 0.6}, {**blob, "mean_jaccard": 0.5}]),
+        clustering(tmp_path, "components_j0.20", [{**ring, "mean_jaccard": 0.9}, {**blob, "mean_jaccard": 0.4}]),
+        clustering(tmp_path, "components_j0.30", [{**ring, "mean_jaccard": 0.7}]),
     ]
     rows, told = collect(tmp_path, files)
     assert [row["members"] for row in rows] == [[1, 2, 3, 4, 5], [20, 21]]
@@ -82,8 +82,7 @@ def test_which_set_stands_for_others_does_not_depend_on_p():
             "members": sorted({*range(10), *rng.choice(np.arange(10, 14), 2).tolist()}),
             "clustering": f"components_j0.{i:02d}",
             "threshold": i / 100,
-            "stability": [None, 0.5, 0.7][i % 3],
-            "mean_jaccard": 0.3,
+            "mean_jaccard": [None, 0.5, 0.7][i % 3],
             "p_any": 0.0,
         }
         for i in range(30)
@@ -112,8 +111,7 @@ def test_p_of_the_shown_is_uniform_where_nothing_is_there():
                 "members_sha": members_sha([*base, base[-1] + 1 + i]),
                 "clustering": "components_j0.10",
                 "threshold": 0.1,
-                "stability": float(rng.random()),
-                "mean_jaccard": None,
+                "mean_jaccard": float(rng.random()),
                 "p_any": float(rng.random()),
             }
             for i in range(10)

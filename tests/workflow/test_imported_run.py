@@ -24,11 +24,19 @@ def digest(path: Path) -> str:
 
 
 def data_files(results: Path) -> dict[str, str]:
-    """Hash of every data file from the reduce onward, by its path."""
+    """Hash of every data file from the reduce onward, by its path.
+
+    Stability over shards is about how the corpus is cut: its columns are left out.
+    """
     folders = ("index", "similarity", "clusters", "sweep", "geometry", "metadata")
     files = [path for folder in folders for path in sorted((results / folder).rglob("*")) if path.is_file()]
-    own = {"shard_stats.parquet", "experiment.json"}
-    return {str(path.relative_to(results)): digest(path) for path in files if path.name not in own}
+    own = {"shard_stats.parquet", "experiment.json", "stability.parquet"}
+    found = {str(path.relative_to(results)): digest(path) for path in files if path.name not in own}
+    for path in (*sorted((results / "geometry").glob("*/scores.parquet")), results / "finds.parquet"):
+        table = pq.read_table(path)
+        kept = [name for name in table.column_names if name not in ("stability", "stability_shards")]
+        found[str(path.relative_to(results))] = str(table.select(kept).to_pylist()) + str(table.schema.metadata)
+    return found
 
 
 @pytest.fixture(scope="module")
