@@ -43,6 +43,7 @@ clustering:
   headline: components_j0.20
   min_size: {min_size}
   sweep: ["components_j{{0.10,0.20}}", leiden_cpm_phi_j0.05_r0.050_s0]
+finds: {{clusterings: [components_j0.20], with_cosine: false}}
 """
 
 
