@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs test lint dag bench bench-full rates lock clean-demo
+.PHONY: help setup demo pydocs reproduce-days test lint dag bench bench-full bench-science rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
 	@echo "make bench    time counting, files, figures and harvest beside other tools, write docs/benchmarks.md"
 	@echo "make bench-full  65,536 latents on 10 million tokens through the whole workflow (half an hour, 20 GB)"
+	@echo "make bench-science  planted shapes through the whole method, write docs/validation.md (20 to 30 minutes)"
 	@echo "make rates    measure this machine, write the rates that \`estimate\` ships with, and docs/scaling.md"
 	@echo "make setup    only the virtual environment $(VENV)"
 	@echo "make lock     resolve requirements.lock anew"
@@ -52,6 +53,14 @@ pydocs: $(READY)
 	$(call run_workflow,results/pydocs/report.html)
 	@$(BIN)/coactivation-manifolds headline results/pydocs
 
+# Its clusters by cosine are scored too, so that their ranks stand beside those by co-activation.
+DAYS := results/gpt2-small_layer7_days
+DAYS_SCORED := components_j0.20 leiden_cpm_phi_j0.05_r0.050_s0 cosine_components_c0.50 cosine_leiden_cpm_c0.30_r0.400_s0
+
+reproduce-days: $(READY)
+	$(call run_workflow,$(DAYS)/report.html $(DAYS_SCORED:%=$(DAYS)/geometry/%/scores.parquet))
+	@$(BIN)/coactivation-manifolds compare-published $(DAYS) docs/published/days.yaml --out results/published_days.parquet
+
 test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
@@ -76,6 +85,11 @@ bench: $(READY)
 bench-full: $(READY)
 	$(BIN)/python benchmarks/full_run.py
 	$(BIN)/python benchmarks/write_page.py
+
+bench-science: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[shapes]"
+	$(BIN)/python benchmarks/science.py --threads $(CORES)
+	$(BIN)/python benchmarks/science_page.py
 
 rates: $(READY)
 	$(BIN)/python benchmarks/check_estimate.py --write-rates coactivation_manifolds/estimate/rates.yaml

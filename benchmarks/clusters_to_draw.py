@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from coactivation_manifolds import schemas
 from coactivation_manifolds.activations.index_tokens import token_batch
+from coactivation_manifolds.experiment.config import drawing_settings
+from coactivation_manifolds.experiment.yaml_file import read_yaml
 from coactivation_manifolds.storage import (
     FORMAT_KEY,
     FORMAT_VERSION,
@@ -26,16 +28,8 @@ from coactivation_manifolds.storage import (
 
 Array = npt.NDArray[Any]
 
-SETTINGS = {
-    "positions": None,
-    "min_active": 1,
-    "min_points": 64,
-    "min_size": 2,
-    "max_size": 50,
-    "max_points_drawn": 3_000,
-    "max_size_on_request": 2_000,
-    "seed": 0,
-}
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = drawing_settings(read_yaml(ROOT / "config/config.yaml").content["defaults"])
 """The product's defaults."""
 CLUSTERING = "components_j0.20"
 VOCABULARY, DOCUMENT, D_MODEL, N_LATENTS = 50_000, 256, 2_304, 65_536

@@ -1,6 +1,6 @@
 """How fast pairs are counted, beside other tools and the machine's ceiling.
 
-    .venv/bin/python benchmarks/count_pairs.py              everything, some 6 minutes on two cores
+    .venv/bin/python benchmarks/count_pairs.py              everything, some 5 minutes on two cores
     .venv/bin/python benchmarks/count_pairs.py --only scipy small
 
 Run it on a quiet machine. Each tool starts from the same token-major arrays in memory; what it compiles or brings into
@@ -12,55 +12,51 @@ there is reported so.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Callable
-from time import perf_counter
+from functools import cache, lru_cache
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 from increment_ceiling import CEILING_INCREMENTS, ceiling, raise_counters
-from measuring import largest_memory_kib, parser_of, run_sections, take_turns
+from measuring import parser_of, run_sections, take_turns
+from memory_of_count import measure_job
 from other_counters import count_duckdb, count_polars, graphblas_product, scipy_product, upper_triangle
 from pair_checks import check_bitmaps, check_equal
+from phases_of_count import timed_classes, timed_phases
 from synthetic_activations import Workload, generate_csr
 
-from coactivation_manifolds.cooccurrence import kernel
 from coactivation_manifolds.cooccurrence.kernel import count_pairs, count_pairs_reference
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts
 
 Array = npt.NDArray[Any]
 
 FLOOR = (1, 50)
+STANDARD, WIDE = Workload(), Workload(n_latents=262_144)
+"""65,536 latents of which 80 fire on a mean token, and four times as many."""
+
 PRODUCT_TOKENS, SMALL_TOKENS, LONG_TOKENS = 50_000, 2_000, 500_000
 SCALING_TOKENS, MADE_TOKENS = (27_000, 85_000, 270_000, 850_000, 2_700_000), 540_000
 """1e8 to 1e10 increments; what is longer than is made repeats the same tokens, whose making would take minutes."""
 
 SAMPLED_PAIRS = 2_000
 SECTIONS = ("memory", "scipy", "graphblas", "small", "ceiling", "wide", "phases", "scaling")
-"""Memory first: a new process starts with the largest memory of the one that started it."""
+"""Memory first, before anything is made: a new process starts with the largest memory of the one that started it."""
 
 
 def main() -> int:
     """Run the sections that are asked for."""
     parser = parser_of(__doc__, SECTIONS)
     parser.add_argument("--tokens", type=int, help="instead of each section's own number, for a trial")
-    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.memory_of:
-        print(json.dumps(memory_of_job(arguments.memory_of, arguments.tokens, arguments.threads)))
-        return 0
-    warm_up(arguments.threads)
     run_sections("count_pairs", arguments, {section: globals()[f"measure_{section}"] for section in SECTIONS})
     return 0
 
 
 def measure_scipy(arguments: argparse.Namespace) -> dict[str, Any]:
     """Ours, with and without pruning, against the product alone in SciPy."""
-    workload, offsets, ids = made(arguments.tokens or PRODUCT_TOKENS)
+    workload, offsets, ids = made(arguments.tokens or PRODUCT_TOKENS, STANDARD)
     product = scipy_product(offsets, ids, workload.n_latents)
     times, last = take_turns(
         {
@@ -78,7 +74,7 @@ def measure_scipy(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measure_graphblas(arguments: argparse.Namespace) -> dict[str, Any]:
     """Ours against the plus_pair product in SuiteSparse:GraphBLAS, materialised."""
-    workload, offsets, ids = made(arguments.tokens or PRODUCT_TOKENS)
+    workload, offsets, ids = made(arguments.tokens or PRODUCT_TOKENS, STANDARD)
     product = graphblas_product(offsets, ids, workload.n_latents, threads=arguments.threads)
     if product is None:
         return {"missing": ["python-graphblas"]}
@@ -112,12 +108,12 @@ def measure_small(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def measure_ceiling(arguments: argparse.Namespace) -> dict[str, Any]:
     """Increments a second of a long shard on one core and on all, against a loop that does nothing else."""
-    return against_ceiling(arguments, Workload(), (1, arguments.threads))
+    return against_ceiling(arguments, STANDARD, (1, arguments.threads))
 
 
 def measure_wide(arguments: argparse.Namespace) -> dict[str, Any]:
     """The same with 262,144 latents, on all cores."""
-    return against_ceiling(arguments, Workload(n_latents=262_144), (arguments.threads,))
+    return against_ceiling(arguments, WIDE, (arguments.threads,))
 
 
 def against_ceiling(arguments: argparse.Namespace, workload: Workload, cores: tuple[int, ...]) -> dict[str, Any]:
@@ -144,45 +140,26 @@ def against_ceiling(arguments: argparse.Namespace, workload: Workload, cores: tu
 
 
 def measure_phases(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Seconds of the three phases, of a short shard that keeps many pairs and a long one that keeps few."""
+    """Seconds of the phases: a short shard that keeps many pairs, a long one that keeps few, one of many latents."""
     parts = []
-    for n_tokens in (PRODUCT_TOKENS, LONG_TOKENS):
-        workload, offsets, ids = made(arguments.tokens or n_tokens)
+    for n_tokens, wanted in ((PRODUCT_TOKENS, STANDARD), (LONG_TOKENS, STANDARD), (LONG_TOKENS, WIDE)):
+        workload, offsets, ids = made(arguments.tokens or n_tokens, wanted)
+        repetitions = arguments.repetitions if n_tokens < LONG_TOKENS else min(3, arguments.repetitions)
         tools = {str(threads): ours(offsets, ids, workload, threads, prune=False) for threads in (1, arguments.threads)}
         phases: dict[str, list[dict[str, float]]] = {name: [] for name in tools}
-        for _ in range(arguments.repetitions):
+        for _ in range(repetitions):
             for name, tool in tools.items():
                 phases[name].append(timed_phases(tool))
-        parts.append({**described(workload, offsets), "pairs": len(tools["1"]().a), "phases": phases})
+        classes = timed_classes(offsets, ids, n_latents=workload.n_latents, floor=FLOOR, repetitions=repetitions)
+        pairs = sum(part["pairs"] for part in classes)
+        parts.append({**described(workload, offsets), "pairs": pairs, "phases": phases, "classes": classes})
     return parts
-
-
-def timed_phases(tool: Callable[[], PairCounts]) -> dict[str, float]:
-    """Seconds of one count: transposition, counting (what the others leave), sorting of the pairs kept."""
-    seconds = {}
-
-    def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **options: Any) -> Any:
-            begin = perf_counter()
-            result = work(*arguments, **options)
-            seconds[name] = perf_counter() - begin
-            return result
-
-        return run
-
-    with (
-        mock.patch.object(kernel, "rank_postings", timed("transposition", kernel.rank_postings)),
-        mock.patch.object(kernel, "unpack_pairs", timed("sorting", kernel.unpack_pairs)),
-    ):
-        timed("all", tool)()
-    seconds["counting"] = seconds.pop("all") - seconds["transposition"] - seconds["sorting"]
-    return {name: round(value, 6) for name, value in seconds.items()}
 
 
 def measure_scaling(arguments: argparse.Namespace) -> dict[str, Any]:
     """Seconds over increments; one core and several repetitions where that doesn't take long."""
     longest = arguments.tokens or max(SCALING_TOKENS)
-    workload, offsets, ids = made(min(longest, MADE_TOKENS))
+    workload, offsets, ids = made(min(longest, MADE_TOKENS), STANDARD)
     points = []
     for n_tokens in [n for n in SCALING_TOKENS if n <= longest] or [longest]:
         part, part_ids = repeated(offsets, ids, n_tokens)
@@ -205,46 +182,24 @@ def repeated(offsets: Array, ids: Array, n_tokens: int) -> tuple[Array, Array]:
 
 
 def measure_memory(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Seconds, and the largest memory, of processes that count one shard."""
-    results = []
-    for n_latents in (65_536, 262_144):
-        tokens = str(arguments.tokens or LONG_TOKENS)
-        command = [sys.executable, __file__, "--memory-of", str(n_latents), "--tokens", tokens]
-        made_by = subprocess.run(
-            [*command, "--threads", str(arguments.threads)], check=True, capture_output=True, text=True
-        )
-        results.append(json.loads(made_by.stdout.splitlines()[-1]))
-    return results
+    """The largest memory of the job that counts one stored shard."""
+    n_tokens = arguments.tokens or LONG_TOKENS
+    return [measure_job(workload.n_latents, n_tokens, threads=arguments.threads) for workload in (STANDARD, WIDE)]
 
 
-def memory_of_job(n_latents: int, n_tokens: int, threads: int) -> dict[str, Any]:
-    """Count one shard in this process: its largest memory, before and after (KiB)."""
-    warm_up(threads)
-    workload, offsets, ids = made(n_tokens, Workload(n_latents=n_latents))
-    before = largest_memory_kib()
-    seconds, last = take_turns({"ours": ours(offsets, ids, workload, threads, prune=False)}, 3)
-    after = largest_memory_kib()
-    return {
-        **described(workload, offsets),
-        "pairs": len(last["ours"].a),
-        "seconds": seconds,
-        "input_kib": (offsets.nbytes + ids.nbytes) // 1024,
-        "maxrss_before_kib": before,
-        "maxrss_kib": after,
-    }
-
-
-def made(n_tokens: int, workload: Workload | None = None) -> tuple[Workload, Array, Array]:
-    """A workload and its tokens; by default 65,536 latents of which 80 fire on a token."""
-    workload = workload or Workload()
+@lru_cache(maxsize=4)
+def made(n_tokens: int, workload: Workload) -> tuple[Workload, Array, Array]:
+    """A workload and its tokens, kept for the sections that use the same ones."""
     return (workload, *generate_csr(workload, n_tokens))
 
 
 def ours(offsets: Array, ids: Array, workload: Workload, threads: int, *, prune: bool) -> Callable[[], PairCounts]:
-    """The product's kernel."""
+    """The product's kernel, compiled."""
+    warm_up(threads)
     return lambda: count_pairs(offsets, ids, n_latents=workload.n_latents, floor=FLOOR, threads=threads, prune=prune)
 
 
+@cache
 def warm_up(threads: int) -> None:
     """Compile, for both types of ids and of counters."""
     for n_latents in (65_536, 65_537):

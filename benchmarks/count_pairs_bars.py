@@ -1,4 +1,4 @@
-"""What counting must reach, and whether the last run did; where the time goes."""
+"""What counting must reach, and whether the last run did."""
 
 from __future__ import annotations
 
@@ -105,20 +105,6 @@ def cores(name: str) -> str:
     """A column of the scaling's table in words."""
     number, *pruned = name.split(", ")
     return ", ".join([f"{number} core{'s' if number != '1' else ''}", *pruned])
-
-
-def phases_table(parts: list[dict[str, Any]]) -> str:
-    """Median seconds and share of each phase."""
-    lines = [
-        "| tokens | pairs kept | cores | transposition | counting | sorting of the pairs kept |",
-        "|---|---|---|---|---|---|",
-    ]
-    for part in parts:
-        for name, runs in part["phases"].items():
-            seconds = {phase: median(run[phase] for run in runs) for phase in ("transposition", "counting", "sorting")}
-            shares = " | ".join(f"{s:.3f} s ({100 * s / sum(seconds.values()):.0f} %)" for s in seconds.values())
-            lines.append(f"| {part['n_tokens']:,} | {part['pairs']:,} | {name} | {shares} |")
-    return "\n".join(lines)
 
 
 def checked_text(part: dict[str, Any]) -> str:

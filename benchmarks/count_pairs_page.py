@@ -6,9 +6,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from count_pairs_bars import bars_table, checked_text, fits_text, phases_table
+from count_pairs_bars import bars_table, checked_text, fits_text
 from matplotlib.ticker import FuncFormatter
 from measuring import ratio, shown
+from phases_of_count_page import phases_text
 
 from coactivation_manifolds.figures.style import (
     GREY,
@@ -42,7 +43,7 @@ def page(results: dict[str, Any]) -> str:
     if "wide" in results:
         parts += [ceiling_table(results["wide"]), checked_text(results["wide"])]
     if "phases" in results:
-        parts += ["### Where the time goes", PHASES, phases_table(results["phases"])]
+        parts += ["### Where the time goes", phases_text(results["phases"], ceilings_of_one_core(results))]
     if "scaling" in results:
         draw_scaling(results, IMAGES / SCALING_FIGURE)
         parts += ["### Scaling", SCALING.format(made=results["scaling"]["made_tokens"])]
@@ -68,22 +69,12 @@ CEILING = """The ceiling is a loop that reads a stored stream of random uint16 p
 stay in L2, on as many threads: what a count by single increments can't exceed. The kernel counts the most frequent
 latents 64 at a time, so that it is not bound by it."""
 
-PHASES = """Transposition renumbers the latents and makes the postings; counting raises, reads and clears counters and
-packs the pairs that reach the floor; sorting puts those into order and takes them apart. Against SciPy, the shard is so
-short that millions of pairs of rare latents reach the floor, and their share of the time is not that of increments.
-
-Tried on that shard, on a busy machine (smallest thread time of counting on one core, every increment counted): lines
-of cache touched by a loop of loads before each 64 visits, and the mask's counters taken apart one by one, 0.35 s;
-masks compared 64 at a time, silent latents left out, 0.23 s; three lines touched instead of two, 0.21 s; prefetch
-instructions some visits ahead, 0.16 s, kept. Before that, scanning the counters of nearly all rare latents took 0.35
-s where listing those raised took 0.23 s, and listing only counters that come to the smallest count of the row made
-no difference."""
-
 SCALING = """Shards longer than {made:,} tokens repeat these tokens, because making ten thousand million increments
 would take minutes; each copy is a different place in memory."""
 
-MEMORY = """The largest memory of a process that makes the activations and counts them; the first number holds Python,
-the compiled code, the activations and what making them took."""
+MEMORY = """The largest memory of the job that counts one shard (`count_shard`, pruned, as the workflow runs it), in a
+process of its own and with its children: it reads and checks the stored activations, counts, and writes its files. The
+first number holds Python and its libraries."""
 
 
 def products_table(results: dict[str, Any]) -> str:
@@ -139,6 +130,15 @@ def rate(part: dict[str, Any], name: str) -> float:
     return float(done / median(part["seconds"][name]))
 
 
+def ceilings_of_one_core(results: dict[str, Any]) -> dict[int, float]:
+    """Increments a second that a core can reach, by the number of latents beside which it was measured."""
+    found = {}
+    for part in (results[section] for section in ("wide", "ceiling") if section in results):
+        name = next(name for name in part["seconds"] if name.startswith("ceiling"))
+        found[part["n_latents"]] = rate(part, name) / int(name.rsplit(", ", 1)[1].split()[0])
+    return found
+
+
 def scaling_table(points: list[dict[str, Any]]) -> str:
     """Seconds for each size and number of cores."""
     names = list(points[0]["seconds"])
@@ -156,13 +156,13 @@ def scaling_table(points: list[dict[str, Any]]) -> str:
 def memory_table(jobs: list[dict[str, Any]]) -> str:
     """One row for each number of latents."""
     lines = [
-        "| latents | tokens | pairs kept | seconds | activations | memory before | largest memory |",
+        "| latents | tokens | entries | pairs kept | stored activations | memory before | largest memory |",
         "|---|---|---|---|---|---|---|",
     ]
     for job in jobs:
-        gib = " | ".join(f"{job[key] / 2**20:.2f} GiB" for key in ("input_kib", "maxrss_before_kib", "maxrss_kib"))
-        seconds = shown(job["seconds"]["ours"])
-        lines.append(f"| {job['n_latents']:,} | {job['n_tokens']:,} | {job['pairs']:,} | {seconds} | {gib} |")
+        sizes = " | ".join(f"{job[key]:,}" for key in ("n_latents", "n_tokens", "n_entries", "pairs"))
+        gib = " | ".join(f"{job[key] / 2**20:.2f} GiB" for key in ("maxrss_before_kib", "maxrss_kib"))
+        lines.append(f"| {sizes} | {job['bytes'] / 1e6:.0f} MB | {gib} |")
     return "\n".join(lines)
 
 

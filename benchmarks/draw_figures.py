@@ -73,7 +73,7 @@ def measure_batch(arguments: argparse.Namespace) -> dict[str, Any]:
     """Draw all clusters in a new process, several times; a cluster drawn alone must have the same bytes."""
     experiment: Experiment = arguments.experiment
     asked = json.dumps(described_inputs(experiment) | {"target": str(experiment.folder / "atlas")})
-    runs = [child([__file__, "--batch-of", asked])[0] for _ in range(min(3, arguments.repetitions))]
+    runs = [child([__file__, "--batch-of", asked])[0] for _ in range(min(2, arguments.repetitions))]
     return sizes_of(experiment) | {
         "seconds_per_figure": [run["total"] / run["figures"] for run in runs],
         "stages": {
@@ -145,7 +145,7 @@ def measure_axes(arguments: argparse.Namespace) -> dict[str, Any]:
         for view in views:
             draw_with_axes(view, names, target, basis=view.basis)
 
-    seconds, _ = take_turns({"ours": ours, "matplotlib's axes": axes}, arguments.repetitions)
+    seconds, _ = take_turns({"ours": ours, "matplotlib's axes": axes}, min(3, arguments.repetitions))
     return {"figures": len(views), "seconds": seconds}
 
 

@@ -101,7 +101,7 @@ def measure_workflow(arguments: argparse.Namespace) -> dict[str, Any]:
     earlier = recorded("full_run").get("workflow", {}) if arguments.keep_import else {}
     forget_results(keep_import=bool(earlier))
     manifests = [str(paths.fill(paths.MANIFEST, experiment=NAME, shard=k)) for k in range(n_shards)]
-    drawn = [paths.fill(template, experiment=NAME, clustering=DRAWN) for template in (paths.SCORES, paths.ATLAS)]
+    drawn = [paths.fill(template, experiment=NAME, clustering=DRAWN) for template in (paths.VARIANCE, paths.ATLAS)]
     targets = [str(path) for path in (paths.fill(paths.SWEEP_SUMMARY, experiment=NAME), *drawn)]
     try:
         seconds = {

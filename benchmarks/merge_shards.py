@@ -1,6 +1,6 @@
 """What counting in shards costs beside counting: bytes of the partial counts, pass 2, the merge, adding shards.
 
-    .venv/bin/python benchmarks/merge_shards.py                 everything, some four minutes on two cores
+    .venv/bin/python benchmarks/merge_shards.py                 everything, some three minutes on two cores
     .venv/bin/python benchmarks/merge_shards.py --only growing
 
 Run it on a quiet machine. The library's own job functions read and write files in a temporary folder; a warm page cache
@@ -60,7 +60,7 @@ def measure_bytes(arguments: argparse.Namespace) -> dict[str, Any]:
     """Bytes of partials and activations, and the times of both passes, at the default size of a shard."""
     size = TOKENS_PER_SHARD * arguments.tokens // TOKENS
     with tempfile.TemporaryDirectory() as folder:
-        runs = [both_passes(arguments, size, Path(folder)) for _ in range(max(2, min(4, arguments.repetitions)))]
+        runs = [both_passes(arguments, size, Path(folder)) for _ in range(max(2, min(3, arguments.repetitions)))]
     for name in ("count_seconds", "recount_seconds"):
         runs[-1][name] = [run[name] for run in runs[1:]]  # the first one compiled
     return runs[-1]
@@ -73,7 +73,7 @@ def measure_shard_size(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             scaled = size * arguments.tokens // TOKENS
             if not results:
-                both_passes(arguments, scaled, Path(folder))  # compiles
+                both_passes(arguments, scaled, Path(folder), most_shards=1)  # compiles
             results.append(both_passes(arguments, scaled, Path(folder)))
     return results
 
@@ -89,10 +89,9 @@ def measure_growing(arguments: argparse.Namespace) -> dict[str, Any]:
     times: dict[str, list[float]] = {"all at once": [], "one added": []}
     with tempfile.TemporaryDirectory() as name:
         partials = Partials(Path(name), len(manifests))
-        for manifest, shard in zip(manifests, range(len(manifests)), strict=True):
-            count(manifest, partials, shard, arguments.threads)
+        grow(manifests, partials, range(len(manifests)), arguments.threads)  # compiles, and counts the old ones
         edges = []
-        for _ in range(max(2, min(3, arguments.repetitions))):
+        for _ in range(min(2, arguments.repetitions)):
             for tool, counted in (("all at once", range(OLD_SHARDS + 1)), ("one added", [OLD_SHARDS])):
                 times[tool].append(grow(manifests, partials, counted, arguments.threads))
                 edges.append((partials.folder / "edges.parquet").read_bytes())
@@ -101,7 +100,7 @@ def measure_growing(arguments: argparse.Namespace) -> dict[str, Any]:
         "n_shards": len(manifests),
         "n_latents": smaller.latents,
         "tokens_per_shard": size,
-        "seconds": {tool: values[1:] for tool, values in times.items()},
+        "seconds": times,
     }
 
 
@@ -140,9 +139,11 @@ def memory_of_job(job: str, partials: Partials) -> dict[str, Any]:
     }
 
 
-def both_passes(arguments: argparse.Namespace, size: int, folder: Path) -> dict[str, Any]:
+def both_passes(
+    arguments: argparse.Namespace, size: int, folder: Path, *, most_shards: int | None = None
+) -> dict[str, Any]:
     """Count, merge and recount the tokens in shards of a size; seconds of each, and bytes."""
-    manifests = shards(arguments, size, arguments.tokens // size)
+    manifests = shards(arguments, size, arguments.tokens // size)[:most_shards]
     partials = Partials(folder, len(manifests))
     numbered = list(enumerate(manifests))
     counted = timed(lambda: [count(manifest, partials, shard, arguments.threads) for shard, manifest in numbered])

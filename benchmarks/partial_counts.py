@@ -30,7 +30,7 @@ class Partials:
 
     folder: Path
     n_shards: int
-    chance_pairs: int = 100_000
+    chance_pairs: int = 40_000
 
     @property
     def counts(self) -> list[Path]:

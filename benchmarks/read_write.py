@@ -1,10 +1,10 @@
 """How fast activations are written, indexed and sliced, beside copying files and scanning them with other tools.
 
-    .venv/bin/python benchmarks/read_write.py              everything, some 4 minutes on two cores
+    .venv/bin/python benchmarks/read_write.py              everything, some 3 minutes on two cores
     .venv/bin/python benchmarks/read_write.py --only slice writer
 
 Run it on a quiet machine. The activations (1e8 entries: 1.25 million tokens of 80 latents) are made first, in a folder
-below ``--folder``, which must be on a real disk; it is removed at the end and takes up to 5 GB. As root the page cache
+below ``--folder``, which must be on a real disk; it is removed at the end and takes up to 3 GB. As root the page cache
 is dropped before each reading of the section ``index``; else the numbers are of a warm cache, and say so. Sections that
 are left out keep the numbers of the last run (docs/benchmarks/read_write.json). ``--copies 1 2 4 10`` goes up to 1e9
 entries in the section ``memory`` (16 GB).
@@ -57,7 +57,7 @@ def main() -> int:
     """Run the sections that are asked for."""
     parser = parser_of(__doc__, SECTIONS)
     parser.add_argument("--tokens", type=int, default=TOKENS, help="for a trial")
-    parser.add_argument("--copies", type=int, nargs="+", default=[1, 2, 4], help="sizes of the section memory")
+    parser.add_argument("--copies", type=int, nargs="+", default=[1, 2], help="sizes of the section memory")
     parser.add_argument("--folder", type=Path, default=Path(), help="where the files are made")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -107,7 +107,8 @@ def measure_index(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     index_shards(manifests[:1], arguments.folder / "warm", threads=1)
     cold: list[bool] = []
-    times, _ = take_turns(tools, arguments.repetitions, before=lambda: cold.append(drop_caches()))
+    repetitions = min(3, arguments.repetitions)
+    times, _ = take_turns(tools, repetitions, before=lambda: cold.append(drop_caches()))
     made = [
         {file: sha256_file(arguments.folder / f"index{k}" / file) for file in INDEX_FILES.values()} for k in threads
     ]

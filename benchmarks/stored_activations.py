@@ -28,14 +28,14 @@ INDEX_FILES = {
 }
 
 
-def make_shards(folder: Path, n_tokens: int) -> None:
+def make_shards(folder: Path, n_tokens: int, *, workload: Workload = WORKLOAD, n_shards: int = SHARDS) -> None:
     """Write the shards as a harvest does: parts of 8,192 tokens and a manifest."""
     n_parts = -(-n_tokens // TOKENS_PER_PART)
-    parts_per_shard = -(-n_parts // SHARDS)
-    for number, rows in enumerate(generate_blocks(WORKLOAD, n_tokens, block_tokens=TOKENS_PER_PART)):
+    parts_per_shard = -(-n_parts // n_shards)
+    for number, rows in enumerate(generate_blocks(workload, n_tokens, block_tokens=TOKENS_PER_PART)):
         shard, part = divmod(number, parts_per_shard)
         place = folder / f"shard={shard:06d}"
-        writer = ShardWriter(place, shard=shard, n_latents=WORKLOAD.n_latents, fingerprint={"seed": WORKLOAD.seed})
+        writer = ShardWriter(place, shard=shard, n_latents=workload.n_latents, fingerprint={"seed": workload.seed})
         writer.write_part(part, rows, first_batch=part, last_batch=part)
         if part == parts_per_shard - 1 or number == n_parts - 1:
             writer.commit(place / "manifest.json", expected_parts=part + 1)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coactivation_manifolds.errors import CoactivationError, StorageError
-from coactivation_manifolds.provenance import write_provenance
+from coactivation_manifolds.provenance import WorkflowJob, write_provenance
 from coactivation_manifolds.storage import is_disk_full
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -78,14 +78,15 @@ def about_the_machine(error: BaseException) -> str | None:
 
 
 @contextmanager
-def job(log: str | os.PathLike[str]) -> Iterator[logging.Logger]:
+def job(of: WorkflowJob | str | os.PathLike[str]) -> Iterator[logging.Logger]:
     """Run one job: log to the file and to stderr; end on our own errors with one line and exit status 1, and after
-    success record in ``provenance/`` when, where and with what it ran.
+    success record in ``provenance/`` when, where and with what it ran, and the hashes of what it read and wrote.
 
     Parameters
     ----------
-    log
-        The job's log file; made anew, an earlier one is kept beside it.
+    of
+        The ``snakemake`` object of a script, or a log file alone: then inputs and outputs are not recorded. The log is
+        made anew, an earlier one is kept beside it.
 
     Raises
     ------
@@ -95,6 +96,8 @@ def job(log: str | os.PathLike[str]) -> Iterator[logging.Logger]:
         defects of ours.
 
     """
+    made_by = None if isinstance(of, str | os.PathLike) else of
+    log = of if isinstance(of, str | os.PathLike) else of.log[0]
     logger = logging.getLogger("coactivation_manifolds")
     logger.setLevel(logging.INFO)
     terminal = logging.StreamHandler(sys.stderr)
@@ -107,7 +110,7 @@ def job(log: str | os.PathLike[str]) -> Iterator[logging.Logger]:
         handlers.append(open_log(Path(log)))
         logger.addHandler(handlers[-1])
         yield logger
-        write_provenance(log, started=started)
+        write_provenance(log, started=started, made_by=made_by)
     except CoactivationError as error:
         logger.error("error: %s", " ".join(str(error).split()))
         sys.exit(1)

@@ -70,6 +70,12 @@ SWEEP_ELBOW = f"{ROOT}/sweep/elbow.png"
 
 # geometry
 GEOMETRY = f"{ROOT}/geometry/{{clustering}}"
+VARIANCE = f"{GEOMETRY}/variance.parquet"
+SHAPE_DRAWS = f"{GEOMETRY}/shape_draws.parquet"
+SHAPE_TESTS = f"{GEOMETRY}/shape_tests.parquet"
+SHAPES_JSON = f"{GEOMETRY}/shapes.json"
+CONNECTED_SETS = f"{GEOMETRY}/connected_sets.parquet"
+STABILITY = f"{GEOMETRY}/stability.parquet"
 SCORES = f"{GEOMETRY}/scores.parquet"
 CLUSTER_FOLDER = f"{GEOMETRY}/cluster={{cluster}}"
 CLUSTER_PCA = f"{CLUSTER_FOLDER}/pca.png"
@@ -79,6 +85,12 @@ CLUSTER_POINTS = f"{CLUSTER_FOLDER}/points.parquet"
 CLUSTER_PAGE = f"{CLUSTER_FOLDER}/cluster.html"
 ATLAS = f"{GEOMETRY}/atlas"
 ATLAS_INDEX = f"{ATLAS}/index.html"
+
+# what was found over the whole sweep
+FINDS = f"{ROOT}/finds.parquet"
+FINDS_SUMMARY = f"{ROOT}/finds_summary.parquet"
+GALLERY = f"{ROOT}/gallery"
+GALLERY_INDEX = f"{GALLERY}/index.html"
 
 # the same counting and clustering on shifted activations
 SHIFT_SUMMARY = f"{ROOT}/null/shift_summary.parquet"

@@ -1,6 +1,7 @@
-"""What may differ between equal results: when and where a job ran, on what device, with which versions.
+"""What may differ between equal results: when and where a job ran, on what device, with which versions, and the hashes
+of what it read and wrote.
 
-Kept beside the results, in ``results/{experiment}/provenance/``, and read by no job, so that it can never decide
+Kept beside the results, in ``results/{experiment}/provenance/``, and an input of no rule, so that it can never decide
 whether a job runs again.
 """
 
@@ -12,18 +13,33 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
+from coactivation_manifolds.file_hashes import KnownFiles, all_files, describe_outputs
 from coactivation_manifolds.paths import PROVENANCE, WILDCARDS
 from coactivation_manifolds.storage import write_json
 
 PACKAGE = "coactivation-manifolds"
 LOGS = "logs"
+
+
+class WorkflowJob(Protocol):
+    """What a job is told of itself: the ``snakemake`` object of its script has all of it."""
+
+    rule: str
+    log: Sequence[str]
+    input: Iterable[str]
+    output: Iterable[str]
+    params: Any
+    """A mapping by ``items()``."""
+    wildcards: Any
+    """A mapping by ``items()``."""
 
 
 def provenance_file(log: str | os.PathLike[str]) -> Path | None:
@@ -38,7 +54,7 @@ def provenance_file(log: str | os.PathLike[str]) -> Path | None:
     return Path(PROVENANCE.format(experiment=path[1])) / f"{path[2].replace('/', '.')}.json"
 
 
-def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
+def write_provenance(log: str | os.PathLike[str], *, started: datetime, made_by: WorkflowJob | None = None) -> None:
     """Record a job that has ended well; nothing for a log that is not the workflow's.
 
     Parameters
@@ -47,11 +63,14 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         The job's log file.
     started
         When it began, with its time zone.
+    made_by
+        The job's rule, inputs, outputs and params; without it they are not recorded.
 
     """
     file = provenance_file(log)
     if file is None:
         return
+    what = {} if made_by is None else what_was_made(made_by)
     ended = datetime.now(UTC)
     record = {
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
@@ -66,7 +85,33 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime) -> None:
         "workflow_commit": workflow_commit(),
         "versions": dict(versions()),
     }
-    write_json(record, file)
+    write_json(record | what, file)
+
+
+def what_was_made(job: WorkflowJob) -> dict[str, Any]:
+    """Rule, wildcards and params of a job, and the hashes of what it read and wrote."""
+    began = time.monotonic()
+    wildcards = {name: str(value) for name, value in job.wildcards.items()}
+    known = KnownFiles(wildcards.get("experiment", ""))
+    inputs = [known.describe_input(path) for path in dict.fromkeys(all_files(job.input))]
+    outputs = describe_outputs(job.output)
+    return {
+        "rule": job.rule,
+        "wildcards": wildcards,
+        "params": {name: plain(value) for name, value in job.params.items()},
+        "inputs": inputs,
+        "outputs": outputs,
+        "hashing_seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def plain(value: Any) -> Any:
+    """A param as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def peak_memory_mib() -> float | None:

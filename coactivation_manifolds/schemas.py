@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +10,10 @@ import pyarrow as pa
 from coactivation_manifolds.errors import InputError
 
 MAX_UINT16_LATENTS = 65_536
+
+
+def _fields(names: Iterable[str], kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    return [(name, kind) for name in names]
 
 
 def feature_id_type(n_latents: int) -> pa.DataType:
@@ -47,11 +51,8 @@ def slice_schema(n_latents: int) -> pa.Schema:
 
 CORPUS_SHARD = pa.schema(
     [
-        ("context", pa.int64()),
-        ("doc_id", pa.int64()),
-        ("token_index", pa.int64()),
-        ("position_in_doc", pa.int32()),
-        ("token_id", pa.int32()),
+        *_fields(("context", "doc_id", "token_index"), pa.int64()),
+        *_fields(("position_in_doc", "token_id"), pa.int32()),
     ]
 )
 
@@ -60,11 +61,8 @@ VOCAB = pa.schema([("token_id", pa.int32()), ("text", pa.string())])
 SHARD_STATS = pa.schema(
     [
         ("shard", pa.int32()),
-        ("n_tokens", pa.int64()),
-        ("n_entries", pa.int64()),
-        ("mean_l0", pa.float64()),
-        ("min_activation", pa.float64()),
-        ("max_activation", pa.float64()),
+        *_fields(("n_tokens", "n_entries"), pa.int64()),
+        *_fields(("mean_l0", "min_activation", "max_activation"), pa.float64()),
         ("n_raised_to_subnormal", pa.int64()),
     ]
 )
@@ -73,16 +71,14 @@ FEATURE_COUNTS = pa.schema(
     [
         ("feature_id", pa.uint32()),
         ("count", pa.int64()),
-        ("max_activation", pa.float64()),
-        ("mean_activation", pa.float64()),
+        *_fields(("max_activation", "mean_activation"), pa.float64()),
     ]
 )
 
 LATENT_TOKENS = pa.schema(
     [
         ("feature_id", pa.uint32()),
-        ("rank", pa.int32()),
-        ("token_id", pa.int32()),
+        *_fields(("rank", "token_id"), pa.int32()),
         ("count", pa.int64()),
         ("mean_activation", pa.float64()),
     ]
@@ -90,10 +86,8 @@ LATENT_TOKENS = pa.schema(
 
 INDEX_TOKENS = pa.schema(
     [
-        ("doc_id", pa.int64()),
-        ("token_index", pa.int64()),
-        ("position_in_doc", pa.int32()),
-        ("token_id", pa.int32()),
+        *_fields(("doc_id", "token_index"), pa.int64()),
+        *_fields(("position_in_doc", "token_id"), pa.int32()),
     ]
 )
 
@@ -102,21 +96,10 @@ CANDIDATES = pa.schema([("feature_a", pa.uint32()), ("feature_b", pa.uint32())])
 
 EDGES = pa.schema(
     [
-        ("feature_a", pa.uint32()),
-        ("feature_b", pa.uint32()),
-        ("n_a", pa.int64()),
-        ("n_b", pa.int64()),
-        ("n_ab", pa.int64()),
-        ("jaccard", pa.float64()),
-        ("dice", pa.float64()),
-        ("overlap", pa.float64()),
-        ("phi", pa.float64()),
-        ("log_lift", pa.float64()),
-        ("expected", pa.float64()),
-        ("z", pa.float64()),
-        ("log10_p", pa.float64()),
-        ("log10_q", pa.float64()),
-        ("cosine", pa.float64()),
+        *_fields(("feature_a", "feature_b"), pa.uint32()),
+        *_fields(("n_a", "n_b", "n_ab"), pa.int64()),
+        *_fields(("jaccard", "dice", "overlap", "phi", "log_lift", "expected", "z", "log10_p"), pa.float64()),
+        *_fields(("log10_q", "cosine"), pa.float64()),
     ]
 )
 
@@ -140,16 +123,12 @@ CLUSTERS_SUMMARY = pa.schema(
         ("cluster_id", pa.int32()),
         ("size", pa.int64()),
         ("members", pa.list_(pa.uint32())),
-        ("mean_jaccard", pa.float64()),
-        ("min_jaccard", pa.float64()),
+        *_fields(("mean_jaccard", "min_jaccard"), pa.float64()),
         ("n_pairs_present", pa.int64()),
-        ("mean_cosine", pa.float64()),
-        ("min_cosine", pa.float64()),
-        ("max_cosine", pa.float64()),
+        *_fields(("mean_cosine", "min_cosine", "max_cosine"), pa.float64()),
         ("n_tokens_any", pa.int64()),
         ("cosine_match_id", pa.int32()),
-        ("cosine_match_jaccard", pa.float64()),
-        ("cosine_best_jaccard", pa.float64()),
+        *_fields(("cosine_match_jaccard", "cosine_best_jaccard"), pa.float64()),
         ("missed_by_cosine", pa.bool_()),
         ("members_sha", pa.string()),
     ]
@@ -157,30 +136,20 @@ CLUSTERS_SUMMARY = pa.schema(
 
 SWEEP_SUMMARY = pa.schema(
     [
-        ("clustering", pa.string()),
-        ("method", pa.string()),
-        ("threshold", pa.float64()),
-        ("resolution", pa.float64()),
-        ("n_edges", pa.int64()),
-        ("n_clusters", pa.int64()),
-        ("n_clustered", pa.int64()),
+        *_fields(("clustering", "method"), pa.string()),
+        *_fields(("threshold", "resolution"), pa.float64()),
+        *_fields(("n_edges", "n_clusters", "n_clustered"), pa.int64()),
         ("median_size", pa.float64()),
         ("max_size", pa.int64()),
-        ("modularity", pa.float64()),
-        ("ami_cosine", pa.float64()),
+        *_fields(("modularity", "ami_cosine"), pa.float64()),
     ]
 )
 
 SHIFT_SUMMARY = pa.schema(
     [
-        ("shift_seed", pa.int64()),
-        ("n_edges", pa.int64()),
-        ("n_edges_significant", pa.int64()),
+        *_fields(("shift_seed", "n_edges", "n_edges_significant"), pa.int64()),
         ("clustering", pa.string()),
-        ("n_clusters", pa.int64()),
-        ("n_clustered", pa.int64()),
-        ("max_size", pa.int64()),
-        ("n_with_points", pa.int64()),
+        *_fields(("n_clusters", "n_clustered", "max_size", "n_with_points"), pa.int64()),
     ]
 )
 
@@ -189,30 +158,122 @@ PLANTED_TRUTH = pa.schema(
         ("doc_id", pa.int64()),
         ("position_in_doc", pa.int32()),
         ("process", pa.string()),
-        ("cos", pa.float64()),
-        ("sin", pa.float64()),
-        ("p1", pa.float64()),
-        ("p2", pa.float64()),
-        ("p3", pa.float64()),
+        *_fields(("cos", "sin", "p1", "p2", "p3"), pa.float64()),
     ]
 )
 
 N_COMPONENTS = 5
 
+SHAPE_NAMES = ("circle", "simplex", "helix", "curve")
+"""Names that a cluster may be called by; the registry of shapes tells simplices apart by their vertices."""
+
+
+VARIANCE = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        ("n_points", pa.int64()),
+        *_fields((f"evr_recon_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
+        *_fields((f"evr_act_pc{i}" for i in range(1, N_COMPONENTS + 1)), pa.float64()),
+    ]
+)
+
+
+def shape_draws_schema(statistics: Sequence[str]) -> pa.Schema:
+    """Statistics of the observed cluster (draw 0) and of each null draw, named ``{basis}_{shape}``."""
+    return pa.schema([("cluster_id", pa.int32()), ("draw", pa.int32()), *_fields(statistics, pa.float64())])
+
+
+_IRREDUCIBLE = _fields(("separability_bits", "mixture_index"), pa.float64())
+
+SHAPE_TESTS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        *_fields(("n_points", "n_draws"), pa.int64()),
+        ("p_any", pa.float64()),
+        *_fields(("candidate", "candidate_basis"), pa.string()),
+        ("candidate_vertices", pa.int32()),
+        ("effect", pa.float64()),
+        ("if_not_called", pa.string()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "p_activations")), pa.float64()
+        ),
+        *_IRREDUCIBLE,
+        ("engels_score", pa.float64()),
+    ]
+)
+
+_STABILITIES = _fields(("stability_seeds", "stability_shards", "stability_sweep", "stability"), pa.float64())
+
+STABILITY = pa.schema([("cluster_id", pa.int32()), *_STABILITIES])
+
+CONNECTED_SETS = pa.schema(
+    [
+        ("cluster_id", pa.int32()),
+        *_fields(("shape", "basis"), pa.string()),
+        *_fields(("statistic", "mean_jaccard"), pa.float64()),
+        ("n_sets", pa.int64()),
+        *_fields(("sets_mean_jaccard", "sets_median", "sets_q95", "p_connected"), pa.float64()),
+    ]
+)
+
 SCORES = pa.schema(
-    [("cluster_id", pa.int32()), ("n_points", pa.int64())]
-    + [(f"evr_recon_pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
-    + [(f"evr_act_pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
+    [
+        *VARIANCE,
+        pa.field("shape", pa.string()),
+        pa.field("basis", pa.string()),
+        pa.field("n_vertices", pa.int32()),
+        *_fields(("q_value", "effect"), pa.float64()),
+        *_fields(
+            (f"{shape}_{what}" for shape in SHAPE_NAMES for what in ("statistic", "p", "q", "p_activations")),
+            pa.float64(),
+        ),
+        *_fields(("p_any", "q_any"), pa.float64()),
+        ("n_draws", pa.int64()),
+        *_IRREDUCIBLE,
+        ("engels_rank", pa.int32()),
+        ("p_connected", pa.float64()),
+        *_STABILITIES,
+        ("missed_by_cosine", pa.bool_()),
+        ("rank", pa.int32()),
+    ]
+)
+
+FINDS = pa.schema(
+    [
+        ("find_id", pa.int32()),
+        *_fields(("graph", "shape", "basis"), pa.string()),
+        ("n_vertices", pa.int32()),
+        *_fields(("q_value", "effect", "p_any"), pa.float64()),
+        *_fields(("n_draws", "n_points", "size"), pa.int64()),
+        ("members", pa.list_(pa.uint32())),
+        *_fields(("members_sha", "clustering"), pa.string()),
+        ("cluster_id", pa.int32()),
+        ("clusterings", pa.list_(pa.string())),
+        *_fields(("min_threshold", "max_threshold"), pa.float64()),
+        ("n_sets", pa.int64()),
+        *_IRREDUCIBLE,
+        *_fields(("p_connected", "stability"), pa.float64()),
+        ("missed_by_cosine", pa.bool_()),
+        ("cosine_best_jaccard", pa.float64()),
+    ]
+)
+
+FINDS_SUMMARY = pa.schema(
+    [
+        ("kind", pa.string()),
+        *_fields(("shift_seed", "n_clusterings", "n_tested", "n_called"), pa.int64()),
+        *_fields((f"n_{shape}" for shape in SHAPE_NAMES), pa.int64()),
+        ("n_missed_by_cosine", pa.int64()),
+        ("smallest_q", pa.float64()),
+    ]
 )
 
 POINTS = pa.schema(
     [("token_row", pa.int64())]
     + [(f"pc{i}", pa.float64()) for i in range(1, N_COMPONENTS + 1)]
     + [
-        ("token_id", pa.int32()),
-        ("next_token_id", pa.int32()),
-        ("token", pa.string()),
-        ("next_token", pa.string()),
+        *_fields(("token_id", "next_token_id"), pa.int32()),
+        *_fields(("token", "next_token"), pa.string()),
         ("position_in_doc", pa.int32()),
     ]
 )

@@ -209,8 +209,8 @@ ADVICE = """### What gives way first, and what to do
 
 Jobs that exist once do not gain from nodes: the tables say which of them the end waits for. What to do about each:
 
-- **Figures** (`draw_atlas`, `score_clusters`) take the clusters one after another, and their time follows the points of
-  all drawn clusters, their memory those of the largest, which may hold nearly all tokens. Draw fewer: smaller
+- **Figures** (`draw_atlas`, `measure_clusters`) take the clusters one after another, and their time follows the points
+  of all drawn clusters, their memory those of the largest, which may hold nearly all tokens. Draw fewer: smaller
   `clustering.max_size`, a higher `geometry.min_active`, a clustering with a higher threshold; or ask for the figures
   of single clusters, each of which is a job of its own (`plot_cluster_pca`). Jobs for parts of the atlas would divide
   it.

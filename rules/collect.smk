@@ -10,6 +10,12 @@ rule edges:
         expand(paths.EDGES, experiment=config["experiments"]),
 
 
+rule finds:
+    """What was found in every experiment in config/config.yaml."""
+    input:
+        expand(paths.FINDS_SUMMARY, experiment=config["experiments"]),
+
+
 rule sweeps:
     """The clusterings of every experiment in config/config.yaml."""
     input:

@@ -15,6 +15,7 @@ from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
 from coactivation_manifolds.clustering.spec import parse_spec
 from coactivation_manifolds.errors import CoactivationError
 from coactivation_manifolds.experiment import config as experiment_config
+from coactivation_manifolds.experiment.tested import found_clusterings, neighbor_names
 
 ENVIRONMENT = "../envs/coactivation.yaml"
 
@@ -210,6 +211,32 @@ def swept(template):
         ]
 
     return files
+
+
+def found(template):
+    """An input: one path for each clustering whose clusters are tested."""
+
+    def files(wildcards):
+        names = found_clusterings(experiment(wildcards.experiment))
+        return [
+            filled(template, experiment=wildcards.experiment, clustering=name)
+            for name in names
+        ]
+
+    return files
+
+
+def neighbor_clusters(wildcards):
+    """The clusterings next to this one in the sweep."""
+    names = neighbor_names(wildcards.clustering, experiment(wildcards.experiment))
+    return [clusters_of(wildcards.experiment, parse_spec(name)) for name in names]
+
+
+def if_from_shards(inputs):
+    """Inputs that exist only where a clustering is made from what the shards were counted for."""
+    return lambda wildcards: (
+        [] if parse_spec(wildcards.clustering).from_cosine else inputs(wildcards)
+    )
 
 
 def swept_counterparts(wildcards):

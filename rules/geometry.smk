@@ -4,18 +4,18 @@ Needs: clusters/, index/, metadata/. Makes: geometry/.
 """
 
 
-rule score_clusters:
+rule measure_clusters:
     """Points and explained variance of every cluster within the size bounds."""
     input:
         summary=paths.CLUSTERS_SUMMARY,
         index=index_files,
         decoder=if_decoder(paths.DECODER),
     output:
-        scores=paths.SCORES,
+        variance=paths.VARIANCE,
     log:
-        "logs/{experiment}/score_clusters/{clustering}.log",
+        "logs/{experiment}/measure_clusters/{clustering}.log",
     benchmark:
-        "logs/{experiment}/score_clusters/{clustering}.tsv"
+        "logs/{experiment}/measure_clusters/{clustering}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -26,7 +26,7 @@ rule score_clusters:
         version=ALGORITHM_VERSION["geometry"],
         settings=derived(experiment_config.geometry_settings),
     script:
-        "../workflow_scripts/score_clusters.py"
+        "../workflow_scripts/measure_clusters.py"
 
 
 rule plot_cluster_pca:

@@ -36,7 +36,7 @@ rule summarize_shifts:
     input:
         edges=with_controls(paths.EDGES),
         clusters=clusters_with_controls,
-        scores=scores_with_controls,
+        variance=variance_with_controls,
     output:
         summary=paths.SHIFT_SUMMARY,
     log:

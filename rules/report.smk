@@ -1,6 +1,6 @@
-"""The page that a person opens first, and the demo's final check.
+"""The page that a person opens first, the gallery of the shapes found, and the demo's final check.
 
-Needs: everything before. Makes: report.html, planted/.
+Needs: everything before. Makes: report.html, gallery/, planted/.
 """
 
 
@@ -40,6 +40,44 @@ rule check_planted_truth:
         "../workflow_scripts/check_planted_truth.py"
 
 
+rule draw_gallery:
+    """The best finds of the sweep with their fitted shapes, in one job, with a page."""
+    input:
+        finds=paths.FINDS,
+        summaries=found(paths.CLUSTERS_SUMMARY),
+        draws=found(paths.SHAPE_DRAWS),
+        shapes=found(paths.SHAPES_JSON),
+        index=index_files,
+        decoder=if_decoder(paths.DECODER),
+        vocab=if_tokens(paths.VOCAB),
+        latent_tokens=if_tokens(paths.LATENT_TOKENS),
+    output:
+        gallery=report(
+            directory(paths.GALLERY),
+            patterns=["find={find}/shape.png"],
+            caption="../docs/captions/find.rst",
+            category="Shapes",
+            labels={"find": "{find}"},
+        ),
+    log:
+        "logs/{experiment}/draw_gallery.log",
+    benchmark:
+        "logs/{experiment}/draw_gallery.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=memory(8000),
+        runtime=minutes(60),
+    params:
+        version=ALGORITHM_VERSION["report"],
+        figures_version=ALGORITHM_VERSION["figures"],
+        clusterings=derived(found_clusterings),
+        settings=derived(experiment_config.gallery_settings),
+    script:
+        "../workflow_scripts/draw_gallery.py"
+
+
 rule write_report:
     """One self-contained page for an experiment."""
     input:
@@ -54,6 +92,9 @@ rule write_report:
         latent_tokens=if_tokens(paths.LATENT_TOKENS),
         vocab=if_tokens(paths.VOCAB),
         shifts=if_controls(paths.SHIFT_SUMMARY),
+        finds=paths.FINDS,
+        finds_summary=paths.FINDS_SUMMARY,
+        gallery=paths.GALLERY,
         planted=planted_check_if_planted,
     output:
         report=paths.REPORT,

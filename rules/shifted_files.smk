@@ -33,14 +33,14 @@ def clusters_with_controls(wildcards):
     ]
 
 
-def scores_with_controls(wildcards):
-    """The scores of the headline clustering, of the experiment and its controls, where it is one of co-activation."""
+def variance_with_controls(wildcards):
+    """The points of the headline clustering, of the experiment and its controls, where it is one of co-activation."""
     settings = experiment(wildcards.experiment)
     name = settings["clustering"]["headline"]
     if name not in experiment_config.shifted_clusterings(settings):
         return []
     return [
-        filled(paths.SCORES, experiment=each, clustering=name)
+        filled(paths.VARIANCE, experiment=each, clustering=name)
         for each in with_its_controls(wildcards)
     ]
 

@@ -40,3 +40,22 @@ def unit_rows(rng, k, d_model=64):
     """A decoder of nearly orthogonal rows."""
     rows = rng.normal(size=(k, d_model))
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def common_gain(rng, n, k):
+    """Latents whose strengths, and so whether they fire, follow one strength of the token: a blob with long tails."""
+    gain = rng.gamma(2, 0.5, size=(n, 1))
+    fires = rng.random((n, k)) < 1 - np.exp(-gain * rng.uniform(0.4, 1.5, k))
+    return fires * gain * rng.gamma(8, 0.25, (n, k))
+
+
+def relu_cloud(rng, n, k):
+    """A Gaussian cloud of six dimensions read by rectified random directions."""
+    cloud = rng.normal(size=(n, 6)) + 0.4 * rng.normal(size=6)
+    return np.maximum(2 * (cloud @ unit_rows(rng, k, 6).T - rng.uniform(-0.2, 0.6, k)), 0)
+
+
+def three_groups(rng, n, k):
+    """One of three groups of latents fires, now and then a latent of another: a mixture."""
+    own = rng.integers(0, 3, size=(n, 1)) == np.arange(k) % 3
+    return (rng.random((n, k)) < np.where(own, 0.65, 0.05)) * rng.gamma(3, 0.7, (n, k))

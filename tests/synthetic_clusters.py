@@ -6,21 +6,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+from workflow_clone import ROOT
 
 from coactivation_manifolds import schemas
 from coactivation_manifolds.activations.index import FeatureIndex
+from coactivation_manifolds.experiment.config import drawing_settings
+from coactivation_manifolds.experiment.yaml_file import read_yaml
 from coactivation_manifolds.storage import write_array, write_table
 
-SETTINGS = {
-    "positions": None,
-    "min_active": 1,
-    "min_points": 64,
-    "min_size": 2,
-    "max_size": 50,
-    "max_points_drawn": 3_000,
-    "max_size_on_request": 2_000,
-    "seed": 0,
-}
+SETTINGS = drawing_settings(read_yaml(ROOT / "config/config.yaml").content["defaults"])
+"""The product's defaults."""
 WORDS = ["north", "north-by-east", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"]
 
 

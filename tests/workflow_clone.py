@@ -27,6 +27,7 @@ similarity: {{jaccard_floor: 0.02, min_count: 5}}
 clustering:
   headline: components_j0.30
   sweep: ["components_j{{0.20,0.30}}", leiden_cpm_phi_j0.05_r0.050_s0]
+finds: {{clusterings: [components_j0.30], with_cosine: false}}
 """
 
 

@@ -3,7 +3,7 @@
 from coactivation_manifolds.activations.index_build import build_index
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     build_index(
         snakemake.input.manifests,
         offsets_path=snakemake.output.offsets,

@@ -4,7 +4,7 @@ from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.job import job
 from coactivation_manifolds.training.planted_check import check_planted_truth
 
-with job(snakemake.log[0]):
+with job(snakemake):
     check_planted_truth(
         snakemake.input.truth,
         summary_path=snakemake.input.clusters,

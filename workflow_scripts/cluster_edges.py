@@ -3,7 +3,7 @@
 from coactivation_manifolds.clustering.cluster import cluster_edges
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     cluster_edges(
         snakemake.wildcards.clustering,
         edges_path=snakemake.input.edges,

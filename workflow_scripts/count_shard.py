@@ -3,7 +3,7 @@
 from coactivation_manifolds.cooccurrence.shard_counts import count_shard
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     count_shard(
         snakemake.input.manifest,
         jaccard_floor=snakemake.params.jaccard_floor,

@@ -3,7 +3,7 @@
 from coactivation_manifolds.job import job
 from coactivation_manifolds.models.describe import describe_sae
 
-with job(snakemake.log[0]):
+with job(snakemake):
     describe_sae(
         sae=snakemake.params.sae,
         activations=snakemake.params.activations,

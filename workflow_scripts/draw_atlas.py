@@ -4,7 +4,7 @@ from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.job import job
 from coactivation_manifolds.report.atlas import draw_atlas
 
-with job(snakemake.log[0]):
+with job(snakemake):
     draw_atlas(
         snakemake.wildcards.clustering,
         summary_path=snakemake.input.summary,

@@ -3,7 +3,7 @@
 from coactivation_manifolds.job import job
 from coactivation_manifolds.similarity.cosine import find_cosine_neighbors
 
-with job(snakemake.log[0]):
+with job(snakemake):
     find_cosine_neighbors(
         snakemake.input.decoder,
         snakemake.input.edges,

@@ -3,7 +3,7 @@
 from coactivation_manifolds.activations.activation_pipeline import harvest_shard
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     harvest_shard(
         int(snakemake.wildcards.shard),
         plan_path=snakemake.input.plan,

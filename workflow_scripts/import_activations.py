@@ -3,7 +3,7 @@
 from coactivation_manifolds.activations.importers import import_activations
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     import_activations(
         snakemake.params.activations,
         record_path=snakemake.output.record,

@@ -5,7 +5,7 @@ from pathlib import Path
 from coactivation_manifolds.job import job
 from coactivation_manifolds.training.recipes import make_training_corpus
 
-with job(snakemake.log[0]):
+with job(snakemake):
     make_training_corpus(
         snakemake.params.training,
         seed=snakemake.params.seed,

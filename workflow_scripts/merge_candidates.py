@@ -3,7 +3,7 @@
 from coactivation_manifolds.cooccurrence.candidates import merge_candidates
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     merge_candidates(
         snakemake.input.counts,
         snakemake.input.marginals,

@@ -3,7 +3,7 @@
 from coactivation_manifolds.corpus.plan import plan_corpus
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     plan_corpus(
         snakemake.params.corpus,
         snakemake.params.model,

@@ -6,7 +6,7 @@ from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.job import job
 from coactivation_manifolds.report.cluster_files import plot_cluster_pca
 
-with job(snakemake.log[0]):
+with job(snakemake):
     plot_cluster_pca(
         snakemake.wildcards.clustering,
         int(snakemake.wildcards.cluster),

@@ -4,7 +4,7 @@ from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.activations.latent_tokens import rank_latent_tokens
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     rank_latent_tokens(
         FeatureIndex.open(snakemake.input.offsets),
         n_tokens=snakemake.params.n_tokens,

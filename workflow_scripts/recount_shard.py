@@ -3,7 +3,7 @@
 from coactivation_manifolds.cooccurrence.recount import recount_shard
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     recount_shard(
         snakemake.input.manifest,
         counts_path=snakemake.input.counts,

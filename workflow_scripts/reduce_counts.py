@@ -3,7 +3,7 @@
 from coactivation_manifolds.job import job
 from coactivation_manifolds.similarity.edges import reduce_counts
 
-with job(snakemake.log[0]):
+with job(snakemake):
     reduce_counts(
         snakemake.input.counts,
         snakemake.input.recounts,

@@ -3,7 +3,7 @@
 from coactivation_manifolds.activations.circular_shift import shift_shard
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     shift_shard(
         int(snakemake.wildcards.shard),
         manifest_paths=snakemake.input.manifests,

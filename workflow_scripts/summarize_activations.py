@@ -3,7 +3,7 @@
 from coactivation_manifolds.activations.summary import summarize_activations
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     summarize_activations(
         snakemake.input.manifests,
         resolved=snakemake.params.resolved,

@@ -4,7 +4,7 @@ from coactivation_manifolds.activations.index import FeatureIndex
 from coactivation_manifolds.clustering.summary import summarize_clusters
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     summarize_clusters(
         snakemake.wildcards.clustering,
         snakemake.input.clusters,

@@ -3,13 +3,13 @@
 from coactivation_manifolds.geometry.shift_summary import summarize_shifts
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     summarize_shifts(
         snakemake.params.seeds,
         snakemake.params.clusterings,
         edges_paths=snakemake.input.edges,
         clusters_paths=snakemake.input.clusters,
-        scores_paths=snakemake.input.scores,
+        variance_paths=snakemake.input.variance,
         headline=snakemake.params.headline,
         min_points=snakemake.params.min_points,
         summary_path=snakemake.output.summary,

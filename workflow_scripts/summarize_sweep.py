@@ -3,7 +3,7 @@
 from coactivation_manifolds.clustering.sweep import summarize_sweep
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     summarize_sweep(
         snakemake.params.clusterings,
         snakemake.input.clusters,

@@ -3,5 +3,5 @@
 from coactivation_manifolds.clustering.cosine_sweep import sweep_cosine
 from coactivation_manifolds.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     sweep_cosine(snakemake.input.cosine_edges, sweep_path=snakemake.output.sweep)

@@ -5,7 +5,7 @@ from pathlib import Path
 from coactivation_manifolds.job import job
 from coactivation_manifolds.training.language_model import train_language_model
 
-with job(snakemake.log[0]):
+with job(snakemake):
     train_language_model(
         snakemake.input.training,
         snakemake.params.training,

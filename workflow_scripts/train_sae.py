@@ -5,7 +5,7 @@ from pathlib import Path
 from coactivation_manifolds.job import job
 from coactivation_manifolds.training.sparse_autoencoder import train_sae
 
-with job(snakemake.log[0]):
+with job(snakemake):
     train_sae(
         snakemake.input.training,
         snakemake.params.training,

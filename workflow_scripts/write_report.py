@@ -3,7 +3,7 @@
 from coactivation_manifolds.job import job
 from coactivation_manifolds.report.experiment_page import write_report
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_report(
         config=snakemake.params.config,
         experiment_path=snakemake.input.experiment,
@@ -18,5 +18,8 @@ with job(snakemake.log[0]):
         vocab_path=snakemake.input.get("vocab") or None,
         shifts_path=snakemake.input.get("shifts") or None,
         planted=snakemake.input.get("planted") or None,
+        finds_path=snakemake.input.finds,
+        finds_summary_path=snakemake.input.finds_summary,
+        gallery_folder=snakemake.input.gallery,
         report_path=snakemake.output.report,
     )

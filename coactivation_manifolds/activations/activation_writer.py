@@ -8,6 +8,7 @@ import logging
 import os
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from coactivation_manifolds.storage import (
 __all__ = ["PartRecord", "ShardWriter", "fingerprint_hash", "read_part_record", "to_float16"]
 
 ROWS_PER_GROUP = 8_192
+HASHED_AT_ONCE = 2
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +184,9 @@ class ShardWriter:
         parts = []
         last_token = -1
         records = [self._expected_part(number) for number in range(expected_parts)]
-        for record in records:
+        with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
+            hashes = list(pool.map(lambda record: sha256_file(self.folder / record.file), records))
+        for record, sha256 in zip(records, hashes, strict=True):
             if record.first_token_index is not None and record.last_token_index is not None:
                 if record.first_token_index <= last_token:
                     raise ResultsError(
@@ -195,7 +199,7 @@ class ShardWriter:
                     "file": record.file,
                     "rows": record.rows,
                     "entries": record.entries,
-                    "sha256": sha256_file(self.folder / record.file),
+                    "sha256": sha256,
                     "first_batch": record.first_batch,
                     "last_batch": record.last_batch,
                 }

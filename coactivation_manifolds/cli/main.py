@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from coactivation_manifolds.cli.estimate_options import add_estimate_options
+from coactivation_manifolds.cli.proof_commands import PROOF_COMMANDS, add_proof_commands, run_proof_command
 from coactivation_manifolds.errors import CoactivationError, StorageError
 from coactivation_manifolds.job import about_the_machine
 
@@ -54,6 +55,16 @@ def make_parser() -> argparse.ArgumentParser:
     headline.add_argument(
         "results", metavar="RESULTS", help="a results folder, e.g. results/demo, or the experiment's name"
     )
+    add_proof_commands(commands)
+
+    published = commands.add_parser(
+        "compare-published", help="compare clusters with sets of latents that were published"
+    )
+    published.add_argument(
+        "results", metavar="RESULTS", help="a results folder, e.g. results/demo, or the experiment's name"
+    )
+    published.add_argument("published", metavar="SETS.yaml", help="the sets, e.g. docs/published/days.yaml")
+    published.add_argument("--out", metavar="FILE.parquet", help="also write every clustering's nearest cluster")
     return parser
 
 
@@ -75,6 +86,12 @@ def run(options: argparse.Namespace) -> int:
         from coactivation_manifolds.cli.slice import slice_rows
 
         return slice_rows(options.results, options.features, out=options.out)
+    if options.command in PROOF_COMMANDS:
+        return run_proof_command(options)
+    if options.command == "compare-published":
+        from coactivation_manifolds.cli.compare_published import compare_published
+
+        return compare_published(options.results, options.published, out=options.out)
     from coactivation_manifolds.cli.headline import headline
 
     return headline(options.results)

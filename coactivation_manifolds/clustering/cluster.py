@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coactivation_manifolds.clustering.automatic import THRESHOLD_KEY, settle_threshold, with_threshold
 from coactivation_manifolds.clustering.components import component_labels
 from coactivation_manifolds.clustering.graph import (
     Graph,
@@ -57,8 +58,8 @@ def cluster_edges(
     """Make the clustering of this name and write its ``clusters.parquet``.
 
     The footer records the clustering, ``n_edges`` and ``modularity`` of its graph (empty where undefined),
-    ``n_dropped_edges`` and, where matched, what was wanted and what was reached. A clustering without any cluster is a
-    valid, empty table, with a warning.
+    ``n_dropped_edges``; where matched, what was wanted and what was reached; where the threshold is automatic, what
+    it is. A clustering without any cluster is a valid, empty table, with a warning.
 
     Parameters
     ----------
@@ -90,7 +91,9 @@ def cluster_edges(
         graph = cosine_graph(cosine_edges, threshold=spec.threshold, weighted=spec.method == "leiden")
         partition = partition_graph(graph, spec)
     else:
-        partition, record = partition_graph(coactivation_graph(read_edges(edges_path, spec), spec), spec), {}
+        edges = read_edges(edges_path, spec)
+        settled, record = settle_threshold(spec, edges)
+        partition = partition_graph(coactivation_graph(edges, settled), settled)
     clusters = partition.clusters
     quality = modularity(partition.graph, partition.labels)
     record = {
@@ -143,7 +146,9 @@ def _matched(
     spec: ClusteringSpec, edges_path: PathLike, cosine_edges_path: PathLike, reference_path: PathLike
 ) -> tuple[Partition, dict[str, str]]:
     """The cosine clustering of as many edges as its reference has; for CPM of as many clustered latents, too."""
-    wanted_edges = coactivation_graph(read_edges(edges_path, spec.reference), spec.reference).n_edges
+    reference_clusters, made_with = read_clusters(reference_path)
+    reference = with_threshold(spec.reference, made_with)
+    wanted_edges = coactivation_graph(read_edges(edges_path, reference), reference).n_edges
     cosine_edges = read_table(cosine_edges_path, columns=COSINE_EDGES.names)
     graph = most_similar_graph(cosine_edges, n_edges=wanted_edges, weighted=spec.method == "leiden")
     found_edges = graph.n_edges + graph.n_dropped
@@ -156,9 +161,10 @@ def _matched(
             found_edges,
             wanted_edges,
         )
-    wanted = read_clusters(reference_path)[0].n_clustered
+    wanted = reference_clusters.n_clustered
     partition = match_cpm(graph, spec, wanted=wanted) if spec.objective == "cpm" else partition_graph(graph, spec)
     return partition, {
+        **({THRESHOLD_KEY: made_with[THRESHOLD_KEY]} if spec.automatic else {}),
         "n_edges_wanted": str(wanted_edges),
         "all_cosine_edges_taken": str(found_edges < wanted_edges).lower(),
         "n_clustered_wanted": str(wanted),

@@ -106,6 +106,8 @@ def coactivation_graph(edges: pa.Table, spec: ClusteringSpec) -> Graph:
         Of a co-activation clustering; components are unweighted, Leiden takes the weight in its name.
 
     """
+    if spec.automatic:
+        raise ValueError(f"{spec.name} has no threshold yet: automatic.settle_threshold puts it in")
     column = {name: _numbers(edges, name) for name in edge_columns(spec)}
     keep = reaches(column["n_ab"], column["n_a"], column["n_b"], spec.threshold.as_integer_ratio())
     if spec.cosine_cap is not None:

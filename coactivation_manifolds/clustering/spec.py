@@ -4,6 +4,7 @@ Grammar (docs/clustering_names.md)::
 
     components_j0.20                              connected components at Jaccard >= 0.20
     components_j0.20_cos0.80                      the same, edges with decoder cosine > 0.80 pruned
+    components_jauto                              at the smallest threshold whose components stay small (automatic.py)
     leiden_cpm_phi_j0.05_r0.050_s0                Leiden, CPM, edge weight phi, Jaccard >= 0.05, resolution, seed
     leiden_modularity_jaccard_j0.05_r1.000_s0     Leiden, modularity, edge weight Jaccard
     cosine_components_c0.50                       connected components of the decoder-cosine graph at cosine >= 0.50
@@ -23,7 +24,7 @@ from coactivation_manifolds.errors import ConfigError, nearest
 OBJECTIVES = ("cpm", "modularity")
 WEIGHTS = ("jaccard", "phi", "overlap")
 GRAMMAR = (
-    "components_j0.20[_cos0.80], leiden_{cpm|modularity}_{jaccard|phi|overlap}_j0.05[_cos0.80]_r0.050_s0, "
+    "components_j{0.20|auto}[_cos0.80], leiden_{cpm|modularity}_{jaccard|phi|overlap}_j0.05[_cos0.80]_r0.050_s0, "
     "cosine_components_c0.50, cosine_leiden_{cpm|modularity}_c0.30_r0.050_s0, "
     "or cosine_matched_ before one of the first two"
 )
@@ -33,12 +34,13 @@ _LEIDEN = r"(?:_r(?P<resolution>(?:0|[1-9][0-9]{0,5})\.[0-9]{3})_s(?P<seed>0|[1-
 _SHARE = r"[0-9]\.[0-9]{2}"
 _COACTIVATION = re.compile(
     r"(?:(?P<components>components)|leiden_(?P<objective>cpm|modularity)_(?P<weight>jaccard|phi|overlap))"
-    rf"_j(?P<jaccard>{_SHARE})(?:_cos(?P<cap>{_SHARE}))?{_LEIDEN}"
+    rf"_j(?P<jaccard>auto|{_SHARE})(?:_cos(?P<cap>{_SHARE}))?{_LEIDEN}"
 )
 _COSINE = re.compile(
     rf"cosine_(?:(?P<components>components)|leiden_(?P<objective>cpm|modularity))_c(?P<cosine>{_SHARE}){_LEIDEN}"
 )
 MATCHED = "cosine_matched_"
+AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class ClusteringSpec:
         Leiden only.
     matched
         Build from decoder cosine what these parameters build from co-activation.
+    automatic
+        The threshold follows from the edges and is none yet (0); ``at`` puts it in.
 
     """
 
@@ -71,6 +75,7 @@ class ClusteringSpec:
     resolution: Decimal | None = None
     seed: int | None = None
     matched: bool = False
+    automatic: bool = False
 
     @property
     def name(self) -> str:
@@ -81,7 +86,12 @@ class ClusteringSpec:
             return f"{head}_c{self.threshold:.2f}{leiden}"
         head = "components" if self.method == "components" else f"leiden_{self.objective}_{self.weight}"
         cap = f"_cos{self.cosine_cap:.2f}" if self.cosine_cap is not None else ""
-        return f"{MATCHED if self.matched else ''}{head}_j{self.threshold:.2f}{cap}{leiden}"
+        jaccard = AUTO if self.automatic else f"{self.threshold:.2f}"
+        return f"{MATCHED if self.matched else ''}{head}_j{jaccard}{cap}{leiden}"
+
+    def at(self, threshold: Decimal) -> ClusteringSpec:
+        """The clustering with this threshold in place of its own, or of the one that it was to find."""
+        return replace(self, threshold=threshold, automatic=False)
 
     @property
     def reference(self) -> ClusteringSpec:
@@ -123,7 +133,10 @@ def parse_spec(name: str) -> ClusteringSpec:
     is_components = part["components"] is not None
     if is_components != (part["resolution"] is None):
         raise _wrong_name(name, "components take no resolution; leiden needs _r and _s")
-    threshold = Decimal(part.get("jaccard") or part.get("cosine") or "0")
+    automatic = part.get("jaccard") == AUTO
+    if automatic and not is_components:
+        raise _wrong_name(name, "only connected components find their threshold; give leiden a number")
+    threshold = Decimal("0" if automatic else part.get("jaccard") or part.get("cosine") or "0")
     cap = Decimal(part["cap"]) if part.get("cap") else None
     for number in (threshold, cap):
         if number is not None and number > 1:
@@ -138,6 +151,7 @@ def parse_spec(name: str) -> ClusteringSpec:
         resolution=Decimal(part["resolution"]) if part["resolution"] else None,
         seed=int(part["seed"]) if part["seed"] else None,
         matched=matched,
+        automatic=automatic,
     )
 
 
@@ -163,7 +177,8 @@ def suggest(name: str) -> str:
         c = f"_c{_number(body, 'c', '0.50')}"
         return f"cosine_leiden_{objective}{c}{tail}" if is_leiden else f"cosine_components{c}"
     cap = f"_cos{_number(body, 'cos', '0.80')}" if re.search(r"_cos[0-9.]", body) else ""
-    j = f"_j{_number(body, 'j', '0.20')}{cap}"
+    is_automatic = f"_j{AUTO}" in body and not is_leiden
+    j = f"_j{AUTO if is_automatic else _number(body, 'j', '0.20')}{cap}"
     if is_leiden:
         weight = next((w for w in WEIGHTS if w in body), "jaccard")
         return f"{prefix}leiden_{objective}_{weight}{j}{tail}"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from coactivation_manifolds.clustering.automatic import THRESHOLD_KEY
 from coactivation_manifolds.clustering.compare import best_matches
 from coactivation_manifolds.clustering.cosine_sweep import swept_clusters
 from coactivation_manifolds.clustering.membership import Clusters, footer, read_clusters
@@ -79,7 +80,7 @@ def summarize_clusters(
 
     """
     spec = parse_spec(clustering)
-    clusters, _ = read_clusters(clusters_path)
+    clusters, made_with = read_clusters(clusters_path)
     members = clusters.members()
     mean_jaccard, min_jaccard, present = inner_jaccard(
         clusters, read_table(edges_path, columns=["feature_a", "feature_b", "jaccard"])
@@ -106,6 +107,8 @@ def summarize_clusters(
     }
     table = conform(columns, CLUSTERS_SUMMARY)
     metadata = {"clustering": clustering} | ({} if cut is None else {"cosine_edges_cut": cut})
+    if spec.automatic:
+        metadata[THRESHOLD_KEY] = made_with[THRESHOLD_KEY]
     write_table(table, summary_path, metadata=metadata)
     missed = sum(bool(b is not None and b < MISSED_BELOW) for b in best)
     logger.info("%s: %d clusters, %d missed by cosine", clustering, len(members), missed)

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from coactivation_manifolds.clustering.automatic import (
+    LARGEST_ALLOWED,
+    STEP,
+    automatic_threshold,
+    components_at,
+    with_threshold,
+)
 from coactivation_manifolds.clustering.compare import adjusted_mutual_information
-from coactivation_manifolds.clustering.components import component_labels
-from coactivation_manifolds.clustering.graph import coactivation_graph, edge_columns
-from coactivation_manifolds.clustering.membership import footer, rank_clusters, read_clusters
+from coactivation_manifolds.clustering.graph import edge_columns
+from coactivation_manifolds.clustering.membership import footer, read_clusters
 from coactivation_manifolds.clustering.spec import ClusteringSpec, parse_spec
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import SWEEP_SUMMARY, conform
 from coactivation_manifolds.storage import PathLike, read_table, write_table
 
 logger = logging.getLogger(__name__)
-
-LARGEST_ALLOWED = 200
-"""The 150-200 rule: the automatic threshold is the smallest whose largest component has at most this many latents
-(Clarke et al., "Compositionality and Ambiguity")."""
-STEP = Decimal("0.01")
-"""Thresholds in names have two decimals, so the automatic one is looked for on this grid."""
 
 
 def summarize_sweep(
@@ -70,7 +70,7 @@ def summarize_sweep(
     counterparts = dict(zip(compared, cosine_clusters_paths, strict=False))
     rows = [_row(spec, path, counterparts.get(spec.name)) for spec, path in zip(specs, clusters_paths, strict=True)]
     table = conform({name: [row[name] for row in rows] for name in SWEEP_SUMMARY.names}, SWEEP_SUMMARY)
-    automatic = automatic_threshold(read_table(edges_path, columns=edge_columns(_components(Decimal(0)))))
+    automatic = automatic_threshold(read_table(edges_path, columns=edge_columns(components_at(Decimal(0)))))
     write_table(table, summary_path, metadata=automatic)
     name, reason = suggest_threshold(table.replace_schema_metadata(automatic))
     logger.info("suggested: %s: %s", name, reason)
@@ -85,7 +85,7 @@ def _row(spec: ClusteringSpec, path: PathLike, counterpart: PathLike | None) -> 
     return {
         "clustering": spec.name,
         "method": f"{'cosine_' if spec.from_cosine else ''}{spec.method}",
-        "threshold": None if spec.graph == "cosine" else float(spec.threshold),
+        "threshold": None if spec.graph == "cosine" else float(with_threshold(spec, made_with).threshold),
         "resolution": None if resolution is None else float(resolution),
         "n_edges": int(made_with["n_edges"]) if made_with.get("n_edges") else None,
         "n_clusters": clusters.n_clusters,
@@ -94,53 +94,6 @@ def _row(spec: ClusteringSpec, path: PathLike, counterpart: PathLike | None) -> 
         "max_size": int(sizes[0]) if len(sizes) else 0,
         "modularity": float(made_with["modularity"]) if made_with.get("modularity") else None,
         "ami_cosine": ami,
-    }
-
-
-def _components(threshold: Decimal) -> ClusteringSpec:
-    return ClusteringSpec(graph="coactivation", method="components", threshold=threshold)
-
-
-def largest_component(edges: pa.Table, threshold: Decimal) -> int:
-    """Latents in the largest connected component at Jaccard >= threshold; 0 without edges."""
-    graph = coactivation_graph(edges, _components(threshold))
-    clusters = rank_clusters(graph.nodes, component_labels(graph))
-    return int(clusters.sizes[0]) if clusters.n_clusters else 0
-
-
-def automatic_threshold(edges: pa.Table, *, largest_allowed: int = LARGEST_ALLOWED) -> dict[str, str]:
-    """The smallest threshold (two decimals) whose largest component has at most ``largest_allowed`` latents.
-
-    The edges at a larger threshold are among those at a smaller one, so the largest component only shrinks and halving
-    finds the threshold.
-
-    Returns
-    -------
-    dict
-        Text for a footer: ``largest_of_all_edges``; and, where that is over the bound: ``automatic_threshold``
-        (empty where even 1.00 is over it), ``automatic_largest`` and ``largest_one_step_below``.
-
-    """
-    found = {"largest_allowed": str(largest_allowed), "largest_of_all_edges": str(largest_component(edges, Decimal(0)))}
-    if int(found["largest_of_all_edges"]) <= largest_allowed:
-        return found
-    largest: dict[int, int] = {}
-
-    def fits(steps: int) -> bool:
-        largest[steps] = largest_component(edges, steps * STEP)
-        return largest[steps] <= largest_allowed
-
-    low, high = 0, 100  # at 0 it does not fit
-    if not fits(high):
-        return found | {"automatic_threshold": "", "automatic_largest": str(largest[high])}
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle, high)
-    below = largest[low] if low else int(found["largest_of_all_edges"])
-    return found | {
-        "automatic_threshold": f"{high * STEP:.2f}",
-        "automatic_largest": str(largest[high]),
-        "largest_one_step_below": str(below),
     }
 
 
@@ -179,11 +132,7 @@ def suggest_threshold(summary: pa.Table) -> tuple[str | None, str]:
 
     """
     rows = sorted(
-        (
-            row
-            for row in summary.to_pylist()
-            if row["method"] == "components" and parse_spec(row["clustering"]).cosine_cap is None and row["max_size"]
-        ),
+        (row for row in summary.to_pylist() if row["max_size"] and _takes_part(parse_spec(row["clustering"]))),
         key=lambda row: row["threshold"],
     )
     found = footer(summary.schema)
@@ -197,7 +146,7 @@ def suggest_threshold(summary: pa.Table) -> tuple[str | None, str]:
             f"{int(found['automatic_largest']):,}; {int(found['largest_one_step_below']):,} at {threshold - STEP:.2f})"
         )
         beside = f"; the elbow of the sweep is at {elbow['threshold']:.2f}" if elbow else ""
-        return _components(threshold).name, reason + beside
+        return components_at(threshold).name, reason + beside
     if not rows:
         return None, "no connected components with a cluster were swept"
     if "automatic_threshold" in found:
@@ -215,6 +164,11 @@ def suggest_threshold(summary: pa.Table) -> tuple[str | None, str]:
         f"{small}; the largest component shrinks fast up to here and slowly after "
         f"({_size_at(rows[0])}, {_size_at(elbow)}, {_size_at(rows[-1])})"
     )
+
+
+def _takes_part(spec: ClusteringSpec) -> bool:
+    """Whether a clustering is one of the sweep of thresholds: connected components of all edges, at a given one."""
+    return spec == components_at(spec.threshold)
 
 
 def _size_at(row: dict[str, Any]) -> str:

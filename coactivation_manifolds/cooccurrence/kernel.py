@@ -1,23 +1,18 @@
 """Exact pair counts of one shard, without a latents x latents matrix: the kernel and its plain reference.
 
-The loop nest: for each latent i, rarest first; for each token t on which it fires; for each more frequent latent j of
-t, raise the counter of j. Then read the counters once, keep the pairs that reach the floor, and clear (Gustavson's
-row-wise sparse product, ACM Trans. Math. Softw. 4, 1978, for the upper triangle of A^T A with A the binary tokens x
-latents matrix). The work is one increment for each pair of latents on each token. What makes it fast:
+For each latent i, rarest first; for each token t on which it fires; for each more frequent latent j of t: raise the
+counter of j. Then read the counters once, keep the pairs that reach the floor, and clear. ``row_counts`` holds this
+loop nest, its source and its bound. Around it:
 
-- Latents are renumbered by ascending firing count, so a pair is counted from its rarer latent: few visits of tokens,
-  each a long run; the counters raised are those of frequent latents, which stay in cache.
+- Latents are renumbered by ascending firing count, and each token becomes one record in the new order
+  (``ranked_postings``).
 - The most frequent latents, some hundred with half of all increments, stand on each token as a mask of bits. Masks are
   added 64 counters at a time by carry-save adders: a visit costs a few operations a word, however many bits are set.
-- What a visit reads is asked for some visits ahead (an instruction that waits for nothing), so cache misses overlap
-  with counting. Bound: the visits' lines of cache, some four each, then one increment a cycle or two.
-- No pair has more joint firings than its rarer latent, so rare ones count in bytes, and few lines of cache are read.
 - Counters are read in blocks by one vectorised maximum against the smallest count that a pair of the block needs:
   n q >= p (n_i + n_j - n) is n (p + q) >= p (n_i + n_j), and n_j ascends. Blocks of latents so frequent that
   n_i / n_j < p / q are cleared unread: no Jaccard exceeds n_i / n_j. With ``prune`` they are not counted either.
   Within a block, eight counters of a byte, or one bit of 64 masked ones, are compared by one operation.
-- A latent with little work lists the counters that it raised first instead.
-- Pairs found are put into buckets of neighbouring ids, each of which is sorted in cache.
+- Pairs found are put into buckets of neighbouring ids, each of which is sorted in cache (``pair_counts``).
 
 Memory: 6 bytes an entry (8 above 65,536 latents), some 50 a token, 13 a latent and thread, 32 for each pair kept.
 """
@@ -35,9 +30,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.cooccurrence.floor import Fraction
+from coactivation_manifolds.cooccurrence.kept_pairs import BLOCK
 from coactivation_manifolds.cooccurrence.pair_counts import PairCounts, id_bits, max_packed_tokens, unpack_pairs
 from coactivation_manifolds.cooccurrence.ranked_postings import RankedPostings, rank_postings
-from coactivation_manifolds.cooccurrence.row_counts import BATCH, BLOCK, FEW, count_rows
+from coactivation_manifolds.cooccurrence.row_counts import BATCH, FEW, count_rows
 from coactivation_manifolds.errors import InputError
 
 Array = npt.NDArray[Any]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from coactivation_manifolds.cooccurrence.pair_files import (
     stated_floor,
     write_pair_counts,
 )
+from coactivation_manifolds.cooccurrence.prefetch import prefetch_lines
 from coactivation_manifolds.cooccurrence.ranked_postings import count_ids, readonly
 from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.storage import PathLike, damaged, open_table, read_array
@@ -37,6 +39,7 @@ Array = npt.NDArray[Any]
 
 CHUNKS_PER_THREAD = 8
 CANDIDATES_AT_ONCE = 1 << 20
+AHEAD, LINES = 3, 6  # how many pairs before its turn a pair's postings are asked for, and how many lines of cache
 
 
 def recount_shard(
@@ -144,12 +147,11 @@ def count_given_pairs(
     wanted[a] = wanted[b] = True
     sizes = np.where(wanted, sizes, 0)
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    postings = np.empty(starts[-1], np.uint32 if n_tokens < 1 << 32 else np.int64)
+    postings = np.empty(sizes.sum() + 1, np.uint32 if n_tokens < 1 << 32 else np.int64)
     a_is_rarer = sizes[a] < sizes[b]
     rarer, marked = np.where(a_is_rarer, a, b).astype(np.int64), np.where(a_is_rarer, b, a).astype(np.int64)
     order = np.argsort(marked, kind="stable")
     rarer, marked = rarer[order], marked[order]
-    _list_postings(readonly(offsets), readonly(feature_ids), wanted, starts[:-1].copy(), postings)
     cost = np.cumsum(sizes[rarer] + 1)
     shares = np.linspace(0, cost[-1], threads * CHUNKS_PER_THREAD + 1)[1:-1]
     cuts = np.unique(np.concatenate([[0], np.searchsorted(cost, shares), [len(rarer)]]))
@@ -160,20 +162,36 @@ def count_given_pairs(
         _intersect(cuts[k], cuts[k + 1], rarer, marked, starts, postings, marks, counts)
 
     with ThreadPoolExecutor(threads) as pool:
+        _list_all_postings(readonly(offsets), readonly(feature_ids), wanted, starts[:-1], postings, pool, threads)
         list(pool.map(count, range(len(cuts) - 1)))
     joint[order] = counts
     return joint
 
 
+def _list_all_postings(
+    offsets: Array, ids: Array, wanted: Array, starts: Array, postings: Array, pool: ThreadPoolExecutor, threads: int
+) -> None:
+    """The tokens on which each wanted latent fires, in order, from its start on; each thread lists its own tokens.
+
+    The others are all listed in the last place: half of the entries are, and a branch would be guessed wrong as often.
+    """
+    steps = wanted.astype(np.uint8)
+    spans = list(pairwise(np.linspace(0, len(offsets) - 1, threads + 1).astype(np.int64)))
+    sizes = list(pool.map(lambda span: count_ids(offsets, ids, *span, len(wanted)), spans[:-1]))
+    places = np.where(wanted, np.cumsum([starts, *sizes], axis=0), len(postings) - 1).astype(np.uint64)
+    list(pool.map(lambda span, cursor: _list_postings(offsets, ids, *span, steps, cursor, postings), spans, places))
+
+
 @compiled
-def _list_postings(offsets, ids, wanted, cursor, postings):  # type: ignore[no-untyped-def]  # typed by numba
-    """The tokens on which each wanted latent fires, in order, from ``cursor`` on."""
-    for t in range(len(offsets) - 1):
-        for entry in range(np.uint64(offsets[t]), np.uint64(offsets[t + 1])):
+def _list_postings(offsets, ids, first, last, steps, cursor, postings):  # type: ignore[no-untyped-def]  # typed by numba
+    """The tokens in [first, last) on which each latent fires, each a step after the one before, from ``cursor`` on."""
+    one = np.uint64(1)
+    for t in range(np.uint64(first), np.uint64(last)):
+        for entry in range(np.uint64(offsets[t]), np.uint64(offsets[t + one])):
             latent = ids[entry]
-            if wanted[latent]:
-                postings[cursor[latent]] = t
-                cursor[latent] += 1
+            place = cursor[latent]
+            postings[place] = t
+            cursor[latent] = place + steps[latent]
 
 
 @compiled
@@ -181,6 +199,7 @@ def _intersect(first, last, rarer, marked, starts, postings, marks, counts):  # 
     """Count pairs first:last, which are grouped by their marked latent; ``marks`` is all zero before."""
     current = np.int64(-1)
     for pair in range(first, last):
+        prefetch_lines(postings, starts[rarer[min(pair + AHEAD, last - 1)]], LINES)
         if marked[pair] != current:
             if current >= 0:
                 for e in range(starts[current], starts[current + 1]):

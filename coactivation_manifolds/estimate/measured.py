@@ -38,6 +38,7 @@ FILES = {
     "rank_latent_tokens": ("metadata/latent_tokens.parquet",),
     "reduce_counts": ("similarity/edges.parquet",),
     "find_cosine_neighbors": ("similarity/cosine_neighbors.parquet", "similarity/cosine_edges.parquet"),
+    "draw_nulls": ("geometry/*/shape_draws.parquet",),
     "draw_atlas": ("geometry/*/atlas/**/*",),
     "write_report": ("report.html",),
 }

@@ -14,6 +14,7 @@ from coactivation_manifolds.clustering.spec import ClusteringSpec, parse_spec
 from coactivation_manifolds.estimate.sizes import Sizes
 from coactivation_manifolds.experiment.config import clustering_names, has_decoder, has_tokens, is_imported
 from coactivation_manifolds.experiment.files import Config
+from coactivation_manifolds.experiment.tested import found_clusterings
 
 START = "start"
 INDEX_ENTRIES = 200_000_000
@@ -80,14 +81,15 @@ def stages_of(config: Config, sizes: Sizes) -> list[Stage]:
     decoder, tokens = has_decoder(config), has_tokens(config)
     source = _import(sizes) if is_imported(config) else _harvest(config, sizes)
     shards = source[-1].name
+    n_tested = len({config["clustering"]["headline"], *found_clusterings(config)})
     made = Counter(kind_of_clustering(spec) for spec in clusterings_made(config))
     return [
         *source,
         *_counting(sizes, shards),
         *_index(sizes, shards, decoder=decoder, tokens=tokens),
         *_similarity(sizes, decoder=decoder),
-        *_clustering(sizes, made, n_swept=len(clustering_names(config)), decoder=decoder),
-        *_geometry(sizes, tokens=tokens),
+        *_clustering(sizes, made, n_swept=len(clustering_names(config)), n_tested=n_tested, decoder=decoder),
+        *_geometry(sizes, n_tested=n_tested, tokens=tokens),
     ]
 
 
@@ -239,7 +241,7 @@ def _similarity(sizes: Sizes, *, decoder: bool) -> list[Stage]:
     return stages
 
 
-def _clustering(sizes: Sizes, made: Counter[str], *, n_swept: int, decoder: bool) -> list[Stage]:
+def _clustering(sizes: Sizes, made: Counter[str], *, n_swept: int, n_tested: int, decoder: bool) -> list[Stage]:
     edges = {"edge": sizes.edges}
     stages = [
         _one_job(
@@ -258,19 +260,31 @@ def _clustering(sizes: Sizes, made: Counter[str], *, n_swept: int, decoder: bool
     summary = edges | points | {"cluster": sizes.clusters}
     return [
         *stages,
-        _one_job("summarize_clusters", summary, "build_index", *made, *compared),
+        _one_job("summarize_clusters", summary, "build_index", *made, *compared, n_jobs=n_tested),
         _one_job("summarize_sweep", edges | {"clustering": float(n_swept)}, *made),
         _one_job("plot_sweep", {}, "summarize_sweep"),
     ]
 
 
-def _geometry(sizes: Sizes, *, tokens: bool) -> list[Stage]:
-    drawn = {"cluster drawn": sizes.drawn}
+def _geometry(sizes: Sizes, *, n_tested: int, tokens: bool) -> list[Stage]:
+    drawn, edges = {"cluster drawn": sizes.drawn}, {"edge": sizes.edges}
     shapes = drawn | {"point": sizes.drawn * sizes.points, "point of a cluster": sizes.points}
+    rows = {"row": sizes.n_shards * (sizes.shard_pairs + sizes.recounted)}
+    swept = {"cluster drawn": n_tested * sizes.drawn}
     named = ["rank_latent_tokens"] if tokens else []
-    before = ("summarize_activations", "plot_similarity_tail", "plot_sweep", "score_clusters", "draw_atlas")
+    before = ("summarize_activations", "plot_similarity_tail", "plot_sweep", "draw_gallery", "draw_atlas")
     return [
-        _one_job("score_clusters", shapes, "summarize_clusters"),
+        _one_job("measure_clusters", shapes, "summarize_clusters", n_jobs=n_tested),
+        _one_job("draw_nulls", shapes, "summarize_clusters", files=swept, n_jobs=n_tested, threads=2),
+        _one_job("test_shapes", shapes, "draw_nulls", n_jobs=n_tested),
+        _one_job("compare_connected_sets", shapes | edges, "test_shapes", n_jobs=n_tested),
+        _one_job("measure_stability", edges | rows, "summarize_clusters", n_jobs=n_tested),
+        _one_job(
+            "rank_clusters", drawn, "measure_clusters", "compare_connected_sets", "measure_stability", n_jobs=n_tested
+        ),
+        _one_job("collect_finds", swept, "rank_clusters"),
+        _one_job("summarize_finds", {}, "collect_finds"),
+        _one_job("draw_gallery", {"point of a cluster": sizes.points}, "collect_finds", *named),
         _one_job("draw_atlas", shapes, "summarize_clusters", *named, files=drawn),
-        _one_job("write_report", drawn | {"cluster": sizes.clusters}, *before, files=drawn),
+        _one_job("write_report", drawn | {"cluster": sizes.clusters}, "summarize_finds", *before, files=drawn),
     ]

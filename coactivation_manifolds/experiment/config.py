@@ -195,7 +195,7 @@ def check_clustering(name: str, config: Config) -> None:
     """
     spec = parse_spec(name)
     floor = Decimal(str(config["similarity"]["jaccard_floor"]))
-    if spec.graph == "coactivation" and spec.threshold < floor:
+    if spec.graph == "coactivation" and not spec.automatic and spec.threshold < floor:
         raise ConfigError(
             f"{name} asks for edges at Jaccard >= {spec.threshold}, below similarity.jaccard_floor = {floor} of "
             f'experiment "{config["name"]}": raise the threshold, or lower the floor (the counts are then made anew)'
@@ -251,6 +251,12 @@ def geometry_settings(config: Config) -> Config:
     }
 
 
+def shape_settings(config: Config) -> Config:
+    """What decides the numbers of the shape tests."""
+    kept = ("sample_points", "max_q", "family")
+    return geometry_settings(config) | {key: config["shapes"][key] for key in kept}
+
+
 def drawing_settings(config: Config) -> Config:
     """What decides a cluster's figures: the numbers' settings and how much is drawn."""
     return geometry_settings(config) | {
@@ -258,3 +264,9 @@ def drawing_settings(config: Config) -> Config:
         "max_size_on_request": config["geometry"]["max_size_on_request"],
         "seed": config["seed"],
     }
+
+
+def gallery_settings(config: Config) -> Config:
+    """What decides the gallery: the figures' settings, and which finds are drawn with what."""
+    finds = {"gallery_finds": config["finds"]["gallery"], "persistence": config["finds"]["persistence"]}
+    return drawing_settings(config) | shape_settings(config) | finds

@@ -187,16 +187,17 @@ def clusterings(config: Config) -> Iterator[Problem]:
     """Names of the grammar, thresholds not below the floor, and not thousands of them."""
     if (problem := clustering_problem(config["clustering"]["headline"], config)) is not None:
         yield ("clustering", "headline"), problem
-    total = 0
-    for position, pattern in enumerate(config["clustering"]["sweep"]):
-        keys = ("clustering", "sweep", str(position))
-        total += prod(len(choice) for choice in brace_choices(pattern))
-        if total > MAX_SWEEP:
-            yield keys, f"brings the sweep to {total:,} clusterings, more than {MAX_SWEEP:,}: sweep fewer values"
-            return
-        for name in expand_braces(pattern):
-            if (problem := clustering_problem(name, config)) is not None:
-                yield keys, problem
+    for section, key in (("clustering", "sweep"), ("finds", "clusterings")):
+        total = 0
+        for position, pattern in enumerate(config[section][key] or ()):
+            keys = (section, key, str(position))
+            total += prod(len(choice) for choice in brace_choices(pattern))
+            if total > MAX_SWEEP:
+                yield keys, f"brings the sweep to {total:,} clusterings, more than {MAX_SWEEP:,}: sweep fewer values"
+                break
+            for name in expand_braces(pattern):
+                if (problem := clustering_problem(name, config)) is not None:
+                    yield keys, problem
 
 
 def clustering_problem(name: str, config: Config) -> str | None:
@@ -237,6 +238,7 @@ CHECKS: tuple[tuple[tuple[Keys, ...], Check], ...] = (
             ("similarity", "jaccard_floor"),
             ("clustering", "headline"),
             ("clustering", "sweep"),
+            ("finds", "clusterings"),
             ("activations", "decoder"),
         ),
         clusterings,

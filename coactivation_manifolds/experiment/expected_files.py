@@ -16,6 +16,7 @@ from coactivation_manifolds.experiment.config import (
     shifted_clusterings,
     shifted_name,
 )
+from coactivation_manifolds.experiment.tested import found_clusterings, tested_clusterings
 
 STAGES = (
     "trained",
@@ -30,6 +31,7 @@ STAGES = (
     "geometry",
     "null",
     "planted",
+    "gallery",
     "report",
 )
 
@@ -44,9 +46,9 @@ def expected_files(config: Config) -> dict[str, list[Path]]:
     files = [paths.fill(template, experiment=config["name"]) for template in templates]
     for template in per_shard(config):
         files += [paths.fill(template, experiment=config["name"], shard=shard) for shard in shard_names(config)]
-    files += clustering_files(config) + control_files(config)
-    for file in files:
-        stage = "report" if file.name == "report.html" else file.parts[2]
+    files += clustering_files(config) + control_files(config) + shape_files(config, config["name"])
+    for file in dict.fromkeys(files):
+        stage = "report" if len(file.parts) == 3 else file.parts[2]
         by_stage[stage].append(file)
     return {stage: sorted(found) for stage, found in by_stage.items() if found}
 
@@ -90,6 +92,7 @@ def counts(config: Config) -> list[str]:
     """Templates of what counting, similarity and sweep make once."""
     found = [paths.CANDIDATES, paths.TOTALS, paths.EDGES, paths.SIMILARITY_TAIL_TABLE, paths.SIMILARITY_TAIL]
     found += [paths.SWEEP_SUMMARY, paths.SWEEP_ELBOW, paths.REPORT]
+    found += [paths.FINDS, paths.FINDS_SUMMARY, paths.GALLERY_INDEX]
     found += [paths.COSINE_NEIGHBORS, paths.COSINE_EDGES] if has_decoder(config) else []
     found += [paths.SHIFT_SUMMARY] if config["control"]["shift_seeds"] else []
     return found + ([paths.COSINE_SWEEP] if headline_is_compared(config) else [])
@@ -119,9 +122,28 @@ def clustering_files(config: Config) -> list[Path]:
             names[spec.counterpart.name] = None
     experiment, headline = config["name"], config["clustering"]["headline"]
     found = [paths.fill(paths.CLUSTERS, experiment=experiment, clustering=name) for name in names]
-    for template in (paths.CLUSTERS_SUMMARY, paths.SCORES, paths.ATLAS_INDEX):
-        found.append(paths.fill(template, experiment=experiment, clustering=headline))
+    found.append(paths.fill(paths.ATLAS_INDEX, experiment=experiment, clustering=headline))
     return found
+
+
+def shape_files(config: Config, name: str) -> list[Path]:
+    """What the shape tests make of each tested clustering and the headline one, or of those of a control so named."""
+    each = (
+        paths.CLUSTERS_SUMMARY,
+        paths.VARIANCE,
+        paths.SHAPE_DRAWS,
+        paths.SHAPE_TESTS,
+        paths.SHAPES_JSON,
+        paths.STABILITY,
+        paths.CONNECTED_SETS,
+        paths.SCORES,
+    )
+    clusterings = tested_clusterings(config)
+    if name == config["name"]:
+        clusterings = list(dict.fromkeys([*found_clusterings(config), config["clustering"]["headline"]]))
+    return [
+        paths.fill(template, experiment=name, clustering=clustering) for clustering in clusterings for template in each
+    ]
 
 
 def control_files(config: Config) -> list[Path]:
@@ -140,6 +162,7 @@ def control_files(config: Config) -> list[Path]:
         ]
         found += [paths.fill(paths.CLUSTERS, experiment=name, clustering=each) for each in clusterings]
         if headline in clusterings:
-            scored = (paths.CLUSTERS_SUMMARY, paths.SCORES)
-            found += [paths.fill(template, experiment=name, clustering=headline) for template in scored]
+            measured = (paths.CLUSTERS_SUMMARY, paths.VARIANCE)
+            found += [paths.fill(template, experiment=name, clustering=headline) for template in measured]
+        found += [*shape_files(config, name), paths.fill(paths.FINDS, experiment=name)]
     return found

@@ -143,6 +143,18 @@ class Canvas:
             "screen",
         )
 
+    def line(self, x: Places, y: Places, *, colour: str = INK, points: float = 1.2) -> None:
+        """Join places by straight lines, in their order; ``points`` is the line's width."""
+        if len(x) < 2:
+            return
+        graphics = self._renderer.new_gc()
+        graphics.set_linewidth(points * DPI / 72)
+        graphics.set_foreground(colour)
+        graphics.set_joinstyle("round")
+        graphics.set_capstyle("round")
+        upwards = np.column_stack([x * DPI, len(self.pixels) - y * DPI])
+        self._renderer.draw_path(graphics, Outline(upwards), IdentityTransform())
+
     def save(self, path: PathLike, *, metadata: Mapping[str, str] | None = None) -> None:
         """Write the sheet as PNG, complete or absent; the same drawing gives the same bytes.
 

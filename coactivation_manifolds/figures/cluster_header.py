@@ -31,11 +31,11 @@ BASES = {
 }
 
 
-def header_height(view: ClusterView, width: float) -> float:
-    """Inches that the header takes."""
+def header_height(view: ClusterView, width: float, *, n_called: int = 0) -> float:
+    """Inches that the header takes, with so many lines about a called shape."""
     rows = ceil(min(view.record.size, MAX_LISTED) / members_per_line(width))
     more = view.record.size > MAX_LISTED
-    return max(FACTS + LINE * (rows + more), 1.62) + 0.45
+    return max(FACTS + LINE * (n_called + rows + more), 1.62) + 0.45
 
 
 def members_per_line(width: float) -> int:
@@ -43,28 +43,32 @@ def members_per_line(width: float) -> int:
     return max(1, int((width - HISTOGRAM - 2 * MARGIN) / MEMBER_WIDTH))
 
 
-def draw_header(canvas: Canvas, view: ClusterView, strongest: Sequence[str | None], *, basis: str) -> None:
+def draw_header(
+    canvas: Canvas, view: ClusterView, strongest: Sequence[str | None], *, basis: str, called: Sequence[str] = ()
+) -> None:
     """Write the facts and the members, and draw how many members fire at once.
 
-    ``strongest`` names the token that each member fires on most, None where unknown.
+    ``strongest`` names the token that each member fires on most, None where unknown; ``called`` are lines about the
+    shape that the cluster was called.
     """
     write = canvas.write
     write(MARGIN, MARGIN, f"Cluster {view.record.name} of {view.clustering}", size=TITLE, bold=True)
-    for line, (text, colour) in enumerate(fact_lines(view, basis)):
-        write(MARGIN, MARGIN + 0.27 + LINE * line, text, colour=colour)
+    for line, (text, colour) in enumerate([*((text, INK) for text in called), *fact_lines(view, basis)]):
+        write(MARGIN, MARGIN + 0.27 + LINE * line, text, colour=colour, bold=line < len(called))
+    facts = FACTS + LINE * len(called)
     known = any(strongest)
     heading = "Members, each with the token on which it fires most often" if known else "Members"
-    write(MARGIN, FACTS - 0.18, heading, bold=True)
+    write(MARGIN, facts - 0.18, heading, bold=True)
     columns = members_per_line(canvas.width)
     listed = list(zip(view.record.members, strongest, strict=True))[:MAX_LISTED]
     for place, (member, token) in enumerate(listed):
-        x, y = MARGIN + (place % columns) * MEMBER_WIDTH, FACTS + 0.02 + LINE * (place // columns)
+        x, y = MARGIN + (place % columns) * MEMBER_WIDTH, facts + 0.02 + LINE * (place // columns)
         digits = f"{member}"
         write(x, y, digits, colour=MUTED, size=SMALL)
         if token is not None:
             write(x + 0.07 + 0.068 * len(digits), y, drawable(token, max_length=16), size=SMALL)
     if view.record.size > MAX_LISTED:
-        y = FACTS + 0.02 + LINE * ceil(MAX_LISTED / columns)
+        y = facts + 0.02 + LINE * ceil(MAX_LISTED / columns)
         write(MARGIN, y, f"and {view.record.size - MAX_LISTED:,} more", colour=MUTED, size=SMALL)
     draw_active_histogram(canvas, view)
 

@@ -13,6 +13,7 @@ from coactivation_manifolds.figures.cluster_header import draw_header, header_he
 from coactivation_manifolds.figures.colouring import Colouring, colour_by_kind, colour_by_value
 from coactivation_manifolds.figures.frame import Frame, draw_frame
 from coactivation_manifolds.figures.legend import LEGEND, draw_legend
+from coactivation_manifolds.figures.outlines import draw_outline
 from coactivation_manifolds.figures.points import draw_points
 from coactivation_manifolds.figures.style import FONT_SIZE
 from coactivation_manifolds.figures.token_names import TokenNames, drawable
@@ -24,6 +25,8 @@ LEFT, GAP, ROW_GAP, BOTTOM = 0.62, 0.62, 0.62, 0.5
 MIN_WIDTH = 9.4
 ROW_TITLE = FONT_SIZE + 0.5
 TOKEN_LENGTH = 16
+LEAST_VISIBLE = 0.2
+"""Of the points' span, that a shape's lines must have to be drawn into a panel."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,15 @@ class Grid:
         return self.header + row * (self.panel + ROW_GAP)
 
 
-def draw_cluster_panel(view: ClusterView, names: TokenNames, path: PathLike, *, basis: str) -> None:
+def draw_cluster_panel(
+    view: ClusterView,
+    names: TokenNames,
+    path: PathLike,
+    *,
+    basis: str,
+    outline: Sequence[npt.NDArray[np.float64]] = (),
+    called: Sequence[str] = (),
+) -> None:
     """Draw one cluster in one basis and write the PNG; the spec goes into its metadata.
 
     Parameters
@@ -71,14 +82,18 @@ def draw_cluster_panel(view: ClusterView, names: TokenNames, path: PathLike, *, 
         The PNG to write.
     basis
         ``reconstruction`` or ``activations``; must be one of ``view.axes``.
+    outline
+        Lines of a fitted shape to draw into the panels, each float64 [n, p] in the basis' components.
+    called
+        Lines of the header about the shape: its name, its q.
 
     """
     colourings = panel_colourings(view, names)
     pairs = component_pairs(view.axes[basis].n_components)
     grid = Grid(len(colourings), len(pairs), 0.0)
-    grid = Grid(len(colourings), len(pairs), header_height(view, grid.width))
+    grid = Grid(len(colourings), len(pairs), header_height(view, grid.width, n_called=len(called)))
     canvas = Canvas(width=grid.width, height=grid.height)
-    draw_header(canvas, view, names.strongest(view.record.members), basis=basis)
+    draw_header(canvas, view, names.strongest(view.record.members), basis=basis, called=called)
     drawn = np.random.default_rng(view.settings["seed"]).permutation(view.sample)
     scores = panel_scores(view, basis)[drawn]
     for row, colouring in enumerate(colourings):
@@ -86,13 +101,25 @@ def draw_cluster_panel(view: ClusterView, names: TokenNames, path: PathLike, *, 
         canvas.write(LEFT, top - 0.05, f"coloured by {colouring.title}", bold=True, size=ROW_TITLE, up="bottom")
         for column, (across, up) in enumerate(pairs):
             x, y = scores[:, across], scores[:, up]
-            frame = Frame.around(x, y, left=grid.left(column), top=top, side=grid.panel)
+            seen = visible_from(outline, (across, up), span=max(np.ptp(x), np.ptp(y)))
+            held = np.vstack([np.column_stack([x, y]), *seen])
+            frame = Frame.around(held[:, 0], held[:, 1], left=grid.left(column), top=top, side=grid.panel)
             draw_frame(
                 canvas, frame, axis_labels(view, basis, (across, up)), numbered_up=has_component(view, basis, up)
             )
             draw_points(canvas, frame.across(x), frame.down(y), colouring, drawn)
+            draw_outline(canvas, frame, seen)
         draw_legend(canvas, colouring, left=grid.left(grid.columns), top=top, height=grid.panel)
     canvas.save(path, metadata=figure_metadata(view, basis))
+
+
+def visible_from(
+    outline: Sequence[npt.NDArray[np.float64]], pair: tuple[int, int], *, span: float
+) -> list[npt.NDArray[np.float64]]:
+    """The lines of a shape in two components, [n, 2]; none where all are a dot beside points that span so much."""
+    seen = [line[:, list(pair)] for line in outline if line.shape[1] > max(pair)]
+    extent = float(np.ptp(np.vstack(seen), axis=0).max()) if seen else 0.0
+    return seen if extent >= LEAST_VISIBLE * span else []
 
 
 def component_pairs(n_components: int) -> list[tuple[int, int]]:

@@ -50,9 +50,9 @@ def plot_similarity_tail(tail_path: PathLike, *, clusterings: Sequence[str], fig
 
 
 def swept_thresholds(clusterings: Sequence[str]) -> list[float]:
-    """The Jaccard thresholds of the clusterings, ascending, each once."""
+    """The Jaccard thresholds that the clusterings' names give, ascending, each once."""
     specs = [parse_spec(name) for name in clusterings]
-    return sorted({float(spec.threshold) for spec in specs if spec.graph == "coactivation"})
+    return sorted({float(spec.threshold) for spec in specs if spec.graph == "coactivation" and not spec.automatic})
 
 
 def draw_similarity_tail(tail: pa.Table, *, thresholds: Sequence[float]) -> Figure:

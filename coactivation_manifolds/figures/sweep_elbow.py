@@ -125,7 +125,7 @@ def component_lines(rows: Sequence[Row], specs: Sequence[ClusteringSpec]) -> lis
     for row, spec in zip(rows, specs, strict=True):
         if not spec.from_cosine and spec.method == "components":
             label = "all edges" if spec.cosine_cap is None else f"without edges of cosine > {spec.cosine_cap:.2f}"
-            families.setdefault(label, []).append((float(spec.threshold), row))
+            families.setdefault(label, []).append((float(row["threshold"]), row))
     return _lines(families)
 
 

@@ -24,7 +24,7 @@ def summarize_shifts(
     *,
     edges_paths: Sequence[PathLike],
     clusters_paths: Sequence[PathLike],
-    scores_paths: Sequence[PathLike],
+    variance_paths: Sequence[PathLike],
     headline: str,
     min_points: int,
     summary_path: PathLike,
@@ -37,13 +37,13 @@ def summarize_shifts(
         Of the controls. The files are the experiment's own first, then those of each control.
     clusterings
         Names of the clusterings.
-    edges_paths, scores_paths
-        One file of each; no scores where the headline clustering is none of ``clusterings``.
+    edges_paths, variance_paths
+        One file of each; no such file where the headline clustering is none of ``clusterings``.
     clusters_paths
         One file of each for each clustering.
     headline, min_points
-        The clustering that ``scores_paths`` are of, and the points that a cluster must have for its shape to be tested:
-        ``n_with_points`` counts those, and is null for the other clusterings.
+        The clustering that ``variance_paths`` are of, and the points that a cluster must have for its shape to be
+        tested: ``n_with_points`` counts those, and is null for the other clusterings.
     summary_path
         schemas.SHIFT_SUMMARY; ``shift_seed`` is null for the experiment itself, ``n_edges_significant`` counts edges
         with q <= 0.05.
@@ -63,7 +63,7 @@ def summarize_shifts(
                     "n_clusters": len(sizes),
                     "n_clustered": int(sizes.sum()),
                     "max_size": int(sizes.max(initial=0)),
-                    "n_with_points": with_points(scores_paths[k], min_points) if name == headline else None,
+                    "n_with_points": with_points(variance_paths[k], min_points) if name == headline else None,
                 }
             )
         logger.info("%s: %s", "the experiment" if seed is None else f"shift {seed}", edges)
@@ -72,9 +72,9 @@ def summarize_shifts(
     )
 
 
-def with_points(scores_path: PathLike, min_points: int) -> int:
+def with_points(variance_path: PathLike, min_points: int) -> int:
     """Clusters with points enough for a shape to be tested."""
-    n_points = read_table(scores_path)["n_points"]
+    n_points = read_table(variance_path)["n_points"]
     return int(pc.sum(pc.greater_equal(n_points, min_points)).as_py() or 0)
 
 

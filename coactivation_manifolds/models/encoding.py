@@ -129,9 +129,9 @@ class LatentReader:
             Not even one context fits into memory, or a number is infinite or NaN.
 
         """
-        ahead: tuple[int, Contexts, list[PendingLatents]] | None = None
+        ahead: tuple[int, Contexts, int, list[PendingLatents]] | None = None
         for batch, contexts in batches:
-            behind, ahead = ahead, (batch, contexts, self._start(batch, contexts))
+            behind, ahead = ahead, (batch, contexts, self.entries_per_token, self._start(batch, contexts))
             if behind is not None:
                 yield self._finish(*behind)
         if ahead is not None:
@@ -145,13 +145,14 @@ class LatentReader:
 
         return self.in_stretches(contexts, work, batch=batch)
 
-    def _finish(self, batch: int, contexts: Contexts, pending: list[PendingLatents]) -> Latents:
+    def _finish(self, batch: int, contexts: Contexts, room: int, pending: list[PendingLatents]) -> Latents:
         """Fetch a batch; where more fires than there was room for, run it again with more."""
         while True:
             try:
                 return concatenate([stretch.collect() for stretch in pending], self.loaded.n_latents)
             except RoomTooSmall:
-                self.entries_per_token *= 2
+                # the batch before may have asked for more since this one was started
+                room = self.entries_per_token = max(self.entries_per_token, 2 * room)
             logger.info("batch %d is run again with room for %d latents a token", batch, self.entries_per_token)
             pending = self._start(batch, contexts)
 

@@ -62,7 +62,7 @@ def draw_atlas(
     decoder_path, vocab_path, latent_tokens_path
         Where there are any.
     settings
-        As in ``score_clusters``, with ``max_points_drawn`` and ``seed``.
+        As in ``measure_clusters``, with ``max_points_drawn`` and ``seed``.
     atlas_folder
         The folder to write into; each file is complete or absent.
 

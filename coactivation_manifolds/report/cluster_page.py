@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +35,12 @@ STEPS = 9_999
 Ids = npt.NDArray[np.int64]
 
 
-def write_cluster_page(view: ClusterView, names: TokenNames, path: PathLike, *, index: FeatureIndex) -> None:
+def write_cluster_page(
+    view: ClusterView, names: TokenNames, path: PathLike, *, index: FeatureIndex, called: Sequence[str] = ()
+) -> None:
     """Write ``cluster.html``: the drawn points, or fewer of them where the page would pass 1 MB (said on the page).
+
+    ``called`` are lines about the shape that the cluster was called.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def write_cluster_page(view: ClusterView, names: TokenNames, path: PathLike, *, 
     shown = view.sample
     rng = np.random.default_rng(view.settings["seed"])
     while True:
-        page = cluster_page(view, names, shown, index=index)
+        page = cluster_page(view, names, shown, index=index, called=called)
         size = len(page.encode())
         if size <= MAX_BYTES:
             write_text(page, path)
@@ -60,11 +65,14 @@ def write_cluster_page(view: ClusterView, names: TokenNames, path: PathLike, *, 
         shown = np.sort(rng.choice(shown, fewer, replace=False))
 
 
-def cluster_page(view: ClusterView, names: TokenNames, shown: Ids, *, index: FeatureIndex) -> str:
+def cluster_page(
+    view: ClusterView, names: TokenNames, shown: Ids, *, index: FeatureIndex, called: Sequence[str] = ()
+) -> str:
     """The page as text, with these points (places among all points, ascending)."""
     facts = [text for text, _ in fact_lines(view, view.basis)[:3]]
     if len(shown) < len(view.sample):
         facts.insert(2, f"This page holds {len(shown):,} of them, a random sample, to stay below 1 MB.")
+    facts[:0] = called
     labels, shares = active_shares(view)
     return render(
         "cluster.html",

@@ -18,7 +18,8 @@ class ClusterTableRow:
     """What a table says of one cluster; None where unknown, links and images empty where there are none.
 
     ``members`` holds (latent, token) of the first members, ``n_more`` says how many are left out. ``plane`` is the
-    share of the variance in the first two components. ``reason`` says why the cluster is not drawn.
+    share of the variance in the first two components. ``reason`` says why the cluster is not drawn. ``called`` is what
+    it was called with this ``q``, both unknown where it was not tested.
     """
 
     record: ClusterRecord
@@ -30,6 +31,8 @@ class ClusterTableRow:
     page: str = ""
     figure: str = ""
     thumbnail: str = ""
+    called: str = ""
+    q: float | None = None
 
 
 def member_tokens(record: ClusterRecord, names: TokenNames) -> tuple[list[tuple[int, str | None]], int]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from coactivation_manifolds.clustering.spec import parse_spec
 from coactivation_manifolds.clustering.sweep import suggest_threshold
-from coactivation_manifolds.experiment.config import geometry_settings, is_imported
+from coactivation_manifolds.experiment.config import geometry_settings, has_decoder, is_imported
 from coactivation_manifolds.figures.token_names import TokenNames
 from coactivation_manifolds.geometry.clusters import (
     ALL_ALIKE,
@@ -24,6 +25,8 @@ from coactivation_manifolds.geometry.clusters import (
 from coactivation_manifolds.provenance import versions
 from coactivation_manifolds.report.by_chance import compare_with_controls
 from coactivation_manifolds.report.cluster_rows import ClusterTableRow, member_tokens, plane_share
+from coactivation_manifolds.report.finds import shape_words
+from coactivation_manifolds.report.found_shapes import found_shapes, tested_counts
 from coactivation_manifolds.report.reproduce import command, config_text
 from coactivation_manifolds.report.templates import image_data, render
 from coactivation_manifolds.storage import PathLike, read_json, read_table, write_text
@@ -52,6 +55,9 @@ def write_report(
     vocab_path: PathLike | None,
     shifts_path: PathLike | None,
     planted: Sequence[PathLike] | None,
+    finds_path: PathLike,
+    finds_summary_path: PathLike,
+    gallery_folder: PathLike,
     report_path: PathLike,
 ) -> None:
     """Write ``report.html``: one page without anything loaded from elsewhere; the clusters' own pages are linked.
@@ -72,6 +78,8 @@ def write_report(
         ``shift_summary.parquet``, where there are shifted controls.
     planted
         The check of the planted truth and its figure; empty where nothing was planted.
+    finds_path, finds_summary_path, gallery_folder
+        The shapes found over the sweep, how many by what, and their figures.
     report_path
         The page to write.
 
@@ -84,6 +92,7 @@ def write_report(
     rows = table_rows(clusters, scores, names, settings=settings, atlas=Path(atlas_folder), report=report)
     drawn = [row for row in rows if row.reason is None]
     listed = [row for row in rows if row.reason is not None]
+    n_tested, not_tested = tested_counts(rows)
     sweep = read_table(sweep_path)
     suggested, reason = suggest_threshold(sweep)
     headline = config["clustering"]["headline"]
@@ -94,9 +103,13 @@ def write_report(
         headline=headline,
         experiment=read_json(experiment_path),
         totals=read_json(totals_path),
+        shapes=found_shapes(finds_path, finds_summary_path, gallery_folder, report=report),
+        has_decoder=has_decoder(dict(config)),
+        n_tested=n_tested,
+        not_tested=not_tested,
         imported=is_imported(dict(config)),
         rule=point_rule(settings),
-        settings=settings,
+        settings=settings | {"max_q": config["shapes"]["max_q"]},
         drawn=drawn,
         listed=listed[:MAX_LISTED],
         n_listed=len(listed),
@@ -164,6 +177,8 @@ def table_rows(
                 page=f"{link}/cluster.html",
                 figure=f"{link}/pca.png",
                 thumbnail=image_data(thumbnail) if n_thumbnails <= MAX_THUMBNAILS and thumbnail.exists() else "",
+                called=shape_words(score.get("shape"), score.get("n_vertices")),
+                q=score.get("q_value"),
             )
         )
     return rows
@@ -171,10 +186,17 @@ def table_rows(
 
 def sweep_rows(sweep: pa.Table, *, headline: str, suggested: str | None) -> list[dict[str, Any]]:
     """The sweep's table, with what each clustering is to the reader."""
-    roles = {suggested: "suggested", headline: "this report"}
-    if suggested == headline:
-        roles = {headline: "suggested, this report"}
-    return [{**row, "role": roles.get(row["clustering"], "")} for row in sweep.to_pylist()]
+
+    def role(name: str, threshold: float | None) -> str:
+        is_automatic = parse_spec(name).automatic
+        parts = {
+            f"at Jaccard {threshold}, chosen by its rule": is_automatic,
+            "suggested": name == suggested,
+            "this report": name == headline,
+        }
+        return ", ".join(part for part, holds in parts.items() if holds)
+
+    return [{**row, "role": role(row["clustering"], row["threshold"])} for row in sweep.to_pylist()]
 
 
 def compare_with_cosine(clusters: Sequence[ClusterRecord]) -> dict[str, Any] | None:

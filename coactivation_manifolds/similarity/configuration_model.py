@@ -30,6 +30,31 @@ TINY = 1e-300
 
 
 @dataclass(frozen=True)
+class FreePart:
+    """What is random: the latents and tokens left when all that is certain is set apart.
+
+    Attributes
+    ----------
+    rows
+        Which of the distinct n_i, intp [rows].
+    log_weights, log_levels
+        ln x of the rows, ln y of the classes.
+    k, tokens
+        Of each class: how many of these latents fire, and the number of tokens, int64 [classes].
+    full
+        Number of tokens set apart because all of these latents fire.
+
+    """
+
+    rows: npt.NDArray[np.intp]
+    log_weights: Values
+    log_levels: Values
+    k: Counts
+    tokens: Counts
+    full: int
+
+
+@dataclass(frozen=True)
 class ConfigurationModel:
     """Firing probabilities by firing count and by latents on the token.
 
@@ -41,6 +66,8 @@ class ConfigurationModel:
         p of a latent with ``firings[i]`` on a token of class k, float64 [u, classes].
     tokens
         Number of tokens of each class (k_t = 0 left out), int64 [classes].
+    free
+        The part that is random.
     largest_error
         Largest relative difference of a margin from its expectation, where the solver stopped.
 
@@ -49,6 +76,7 @@ class ConfigurationModel:
     firings: Counts
     probabilities: Values
     tokens: Counts
+    free: FreePart
     largest_error: float
 
     def rows(self, n: Counts) -> npt.NDArray[np.intp]:
@@ -75,23 +103,25 @@ def solve_configuration_model(marginals: Counts, tokens_by_k: Mapping[int, int])
     k = np.array(sorted(key for key in tokens_by_k if key > 0), np.int64)
     tokens = np.array([tokens_by_k[int(key)] for key in k], np.int64)
     probabilities = np.zeros((len(firings), len(k)))
-    free_n, free_k, need_n, need_k = _set_apart(firings, latents, k, tokens, probabilities)
-    error = 0.0
+    free_n, free_k, need_n, need_k, full_tokens = _set_apart(firings, latents, k, tokens, probabilities)
+    error, theta, eta = 0.0, np.zeros(0), np.zeros(0)
     if free_n.size and free_k.size:
         with threadpool_limits(limits=1):  # the number of BLAS threads can change the last digits
             theta, eta, error = _newton(need_n, latents[free_n], need_k, tokens[free_k])
         probabilities[np.ix_(free_n, free_k)] = expit(theta[:, None] + eta[None, :])
     if error > 1e-3:
         logger.warning("edge significance: the null's margins are off by up to %.1e (relative)", error)
-    return ConfigurationModel(firings, probabilities, tokens, error)
+    free = FreePart(free_n, theta, eta, need_k, tokens[free_k], full_tokens)
+    return ConfigurationModel(firings, probabilities, tokens, free, error)
 
 
 def _set_apart(
     firings: Counts, latents: Counts, k: Counts, tokens: Counts, probabilities: Values
-) -> tuple[Counts, Counts, Counts, Counts]:
-    """Fill what is certain (p = 0 or 1); return the other rows and columns and what these have left to share out."""
+) -> tuple[Counts, Counts, Counts, Counts, int]:
+    """Fill what is certain (p = 0 or 1); return the other rows and columns, what these have left, the full tokens."""
     need_n, need_k = firings.copy(), k.copy()
     free_n, free_k = np.arange(len(firings)), np.arange(len(k))
+    full_tokens = 0
     while free_n.size and free_k.size:
         always, never = need_n[free_n] >= tokens[free_k].sum(), need_n[free_n] <= 0
         if always.any() or never.any():
@@ -103,9 +133,10 @@ def _set_apart(
         if not (full.any() or empty.any()):
             break
         probabilities[np.ix_(free_n, free_k[full])] = 1.0
+        full_tokens += int(tokens[free_k[full]].sum())
         need_n[free_n] -= tokens[free_k[full]].sum()
         free_k = free_k[~(full | empty)]
-    return free_n, free_k, need_n[free_n], need_k[free_k]
+    return free_n, free_k, need_n[free_n], need_k[free_k], full_tokens
 
 
 def _newton(n: Counts, latents: Counts, k: Counts, tokens: Counts) -> tuple[Values, Values, float]:
@@ -128,7 +159,7 @@ def _newton(n: Counts, latents: Counts, k: Counts, tokens: Counts) -> tuple[Valu
         error = max(float(np.abs(row_error / n).max()), float(np.abs(column_error / k).max()))
         if error < TOLERANCE:
             break
-        step_theta, step_eta = _newton_step(p, row_error, column_error, latents, tokens)
+        step_theta, step_eta = newton_step(p, row_error, column_error, latents, tokens)
         for halvings in range(MAX_HALVINGS):
             size = 0.5**halvings
             proposal = theta - size * step_theta, eta - size * step_eta
@@ -142,7 +173,7 @@ def _newton(n: Counts, latents: Counts, k: Counts, tokens: Counts) -> tuple[Valu
     return theta, eta, error
 
 
-def _newton_step(
+def newton_step(
     p: Values, row_error: Values, column_error: Values, latents: Counts, tokens: Counts
 ) -> tuple[Values, Values]:
     """Solve Hessian step = gradient, rows eliminated."""

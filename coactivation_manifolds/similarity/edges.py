@@ -21,8 +21,8 @@ from coactivation_manifolds.cooccurrence.pair_files import check_same_floor, ite
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import EDGES, SIMILARITY_TAIL, conform
 from coactivation_manifolds.similarity import affinities
-from coactivation_manifolds.similarity.configuration_model import solve_configuration_model
 from coactivation_manifolds.similarity.cosine import decoder_cosine, read_decoder
+from coactivation_manifolds.similarity.fixed_counts import solve_fixed_counts
 from coactivation_manifolds.similarity.shard_sums import CorpusTotals, sum_shards
 from coactivation_manifolds.similarity.significance import benjamini_hochberg, edge_significance
 from coactivation_manifolds.storage import PathLike, write_json, write_table
@@ -174,7 +174,7 @@ def edge_table(pairs: PairCounts, totals: CorpusTotals, *, n_tested: int, decode
 
     """
     n_ab, n_a, n_b = pairs.n_ab, totals.marginals[pairs.a], totals.marginals[pairs.b]
-    model = solve_configuration_model(totals.marginals, totals.tokens_by_k)
+    model = solve_fixed_counts(totals.marginals, totals.tokens_by_k)
     significance = edge_significance(model, n_a, n_b, n_ab)
     cosine = np.full(len(n_ab), np.nan) if decoder is None else decoder_cosine(decoder, pairs.a, pairs.b)
     columns = {

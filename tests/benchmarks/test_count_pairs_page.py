@@ -30,6 +30,7 @@ def test_all_sections(tmp_path: Path) -> None:
         "of the ceiling, 262,144 latents",
         "every absence",
         "| 262,144 | 300 |",
+        "| increments a visit |",
     ):
         assert words in page
     assert "GraphBLAS plus_pair" in page or "| python-graphblas | not installed |" in page

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from synthetic_finds import find_row, write_finds
 from workflow_clone import ROOT, planted_activations, token_major_table
 
 from coactivation_manifolds import paths
@@ -302,6 +303,21 @@ def test_headline_of_other_experiments_counts_clusters(workplace, capsys):
     assert lines == ["components_j0.30: 3 clusters, sizes 2 to 5", "missed by cosine: 1 of 2 clusters"]
     write_table(pa.table({"size": pa.array([], pa.int64()), "missed_by_cosine": pa.array([], pa.bool_())}), summary)
     assert run(capsys, "headline", "mine")[1].splitlines()[1:] == ["components_j0.30: 0 clusters"]
+
+
+def test_headline_prints_the_shapes_found(workplace, capsys):
+    Path("results/mine/report.html").touch()
+    write_json({"summary_lines": ["one"]}, "results/mine/planted/check.json")
+    finds = paths.fill(paths.FINDS, experiment="mine")
+    write_finds(finds, [find_row(3, [17, 201], "circle"), find_row(4, [5, 6], "blob")])
+    lines = run(capsys, "headline", "mine")[1].splitlines()[1:]
+    circle = "circle of 2 latents, q 0.0012, components_j0.20 cluster 0003"
+    assert lines == ["one", "shapes: 1, of clusters tested over the sweep: 9 by co-activation", circle]
+    part = {"words": "latents in order:", "latents": [[17, "Monday"], [201, None]]}
+    write_json({"readings": {"0": [part]}}, "results/mine/gallery/readings.json")
+    assert run(capsys, "headline", "mine")[1].splitlines()[-1] == "  latents in order: 17 (Monday), 201"
+    write_finds(finds, [])
+    assert run(capsys, "headline", "mine")[1].splitlines()[-1].endswith("have reached, by co-activation: 0.001")
 
 
 def test_sizes_that_a_person_can_read():

@@ -6,19 +6,14 @@ from clustering_data import CountingIndex, edge_table, planted_edges, write_cosi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coactivation_manifolds.clustering.automatic import automatic_threshold, largest_component
 from coactivation_manifolds.clustering.cluster import cluster_edges
 from coactivation_manifolds.clustering.cosine_sweep import sweep_cosine
 from coactivation_manifolds.clustering.graph import edge_columns
 from coactivation_manifolds.clustering.pair_cosines import pair_cosines
 from coactivation_manifolds.clustering.spec import parse_spec
 from coactivation_manifolds.clustering.summary import members_sha, summarize_clusters
-from coactivation_manifolds.clustering.sweep import (
-    automatic_threshold,
-    find_elbow,
-    largest_component,
-    suggest_threshold,
-    summarize_sweep,
-)
+from coactivation_manifolds.clustering.sweep import find_elbow, suggest_threshold, summarize_sweep
 from coactivation_manifolds.errors import InputError
 from coactivation_manifolds.schemas import CLUSTERS_SUMMARY, SWEEP_SUMMARY
 from coactivation_manifolds.similarity.cosine import row_norms

@@ -24,16 +24,18 @@ def specs(draw):
     leiden = draw(st.booleans())
     graph = draw(st.sampled_from(["coactivation", "cosine"]))
     coactivation = graph == "coactivation"
+    automatic = coactivation and not leiden and draw(st.booleans())
     return ClusteringSpec(
         graph=graph,
         method="leiden" if leiden else "components",
-        threshold=draw(SHARES),
+        threshold=Decimal(0) if automatic else draw(SHARES),
         cosine_cap=draw(st.none() | SHARES) if coactivation else None,
         objective=draw(st.sampled_from(OBJECTIVES)) if leiden else None,
         weight=draw(st.sampled_from(WEIGHTS)) if leiden and coactivation else None,
         resolution=draw(RESOLUTIONS) if leiden else None,
         seed=draw(SEEDS) if leiden else None,
         matched=draw(st.booleans()) if coactivation else False,
+        automatic=automatic,
     )
 
 
@@ -80,13 +82,16 @@ def test_the_suggestion_is_always_legal(name, cut, extra):
         ("lieden_modularity_overlap_j0.05_r1_s3", "leiden_modularity_overlap_j0.05_r1.000_s3"),
         ("cosine_matched_components_j0.2", "cosine_matched_components_j0.20"),
         ("cosine_components_0.5", "cosine_components_c0.50"),
+        ("components_Jauto", "components_jauto"),
+        ("components_jauto_cos0.8", "components_jauto_cos0.80"),
+        ("leiden_cpm_phi_jauto_r0.050_s0", "leiden_cpm_phi_j0.20_r0.050_s0"),
         ("cosine_leiden_cpm_c0.3_r0.05_s1", "cosine_leiden_cpm_c0.30_r0.050_s1"),
     ],
 )
 def test_wrong_names_are_told_the_nearest(wrong, meant):
     with pytest.raises(ConfigError, match=f'nearest legal name: "{meant}"') as caught:
         parse_spec(wrong)
-    assert "the grammar is components_j0.20" in str(caught.value)
+    assert "the grammar is components_j{0.20|auto}" in str(caught.value)
 
 
 def test_a_long_wrong_name_does_not_fill_the_screen():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from workflow_clone import ROOT, add_small_experiment, job_table
 
+from coactivation_manifolds.clustering.spec import expand_names
 from coactivation_manifolds.experiment.config import load_experiment
 from coactivation_manifolds.experiment.expected_files import expected_files
 
@@ -52,6 +53,7 @@ def plan(folder: Path, *targets: str, poison: Path) -> str:
     [
         ("gemma-2-2b_layer12_65k", 4),
         ("gpt2-small_layer7", 20),
+        ("gpt2-small_layer7_days", 20),
         ("gemma-3-27b_layer31_65k", 20),
         ("demo", 3),
         ("demo_mess3", 3),
@@ -93,6 +95,20 @@ def test_one_figure_on_slurm(clone, tmp_path):
     assert jobs["plot_cluster_pca"] == 1
     assert jobs["harvest_shard"] == 3
     assert not {"write_report", "draw_atlas", "summarize_sweep"} & set(jobs)
+
+
+def test_what_make_reproduce_days_asks_for(clone, tmp_path):
+    """The Makefile's own targets: a report, and scores of clusterings by co-activation and by cosine."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    results = re.findall(r"^DAYS := (.+)$", makefile, flags=re.MULTILINE)[0]
+    scored = re.findall(r"^DAYS_SCORED := (.+)$", makefile, flags=re.MULTILINE)[0].split()
+    targets = [f"{results}/geometry/{clustering}/scores.parquet" for clustering in scored]
+    output = plan(clone.folder, f"{results}/report.html", *targets, poison=tmp_path)
+    assert job_table(output)["write_report"] == 1
+    assert all(target in output for target in targets)
+    swept = load_experiment(Path(results).name, clone / "config")["clustering"]["sweep"]
+    assert any(name.startswith("cosine_") for name in scored)
+    assert set(scored) <= set(expand_names(swept))
 
 
 def test_several_experiments_in_one_plan(clone, tmp_path):

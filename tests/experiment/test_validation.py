@@ -86,6 +86,7 @@ def test_small_files_are_right(write, folder, text):
         (HARVEST + "clustering: {min_size: 9, max_size: 8}\n", 4, "is 9, larger than clustering.max_size = 8"),
         # clusterings
         (HARVEST + "clustering:\n  sweep:\n    - component_j0.5\n", 6, 'nearest legal name: "components_j0.50"'),
+        (HARVEST + "finds:\n  clusterings:\n    - component_j0.5\n", 6, 'nearest legal name: "components_j0.50"'),
         (HARVEST + "clustering: {headline: components_j1.20}\n", 4, "1.20 is not between 0 and 1"),
         (HARVEST + "clustering: {headline: components_j0.01}\n", 4, "below similarity.jaccard_floor = 0.02"),
         (HARVEST + "similarity:\n  jaccard_floor: 0.30\n", 5, "clustering.headline: components_j0.20 asks for edges"),

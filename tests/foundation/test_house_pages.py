@@ -68,7 +68,9 @@ def test_links_lead_somewhere(page):
     check_links(ROOT / page)
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "data_format.md", "troubleshooting.md", "dependencies.md"])
+@pytest.mark.parametrize(
+    "page", ["configuration.md", "data_format.md", "troubleshooting.md", "dependencies.md", "verify.md"]
+)
 def test_links_of_docs_lead_somewhere(page):
     check_links(ROOT / "docs" / page)
 

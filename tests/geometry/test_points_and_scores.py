@@ -18,8 +18,8 @@ from coactivation_manifolds.geometry.clusters import (
 )
 from coactivation_manifolds.geometry.pca import pca_reconstruction, pca_restricted
 from coactivation_manifolds.geometry.points import cluster_points, find_points
-from coactivation_manifolds.geometry.scores import score_clusters
-from coactivation_manifolds.schemas import SCORES
+from coactivation_manifolds.geometry.variance import measure_clusters
+from coactivation_manifolds.schemas import VARIANCE
 from coactivation_manifolds.storage import read_table, write_array
 
 
@@ -58,15 +58,15 @@ def test_a_window_needs_positions():
 
 def test_scores_equal_the_direct_computation(tmp_path):
     made = make_experiment(tmp_path, n_ring=800)
-    score_clusters(
+    measure_clusters(
         made.summary_path,
         index=made.index,
         decoder_path=made.decoder_path,
         settings=SETTINGS,
-        scores_path=tmp_path / "scores.parquet",
+        variance_path=tmp_path / "variance.parquet",
     )
-    table = read_table(tmp_path / "scores.parquet")
-    assert table.schema.remove_metadata() == SCORES
+    table = read_table(tmp_path / "variance.parquet")
+    assert table.schema.remove_metadata() == VARIANCE
     rows = table.to_pylist()
     assert [row["cluster_id"] for row in rows] == [0, 1, 2, 3, 4]
     for row, members in zip(rows, made.members, strict=True):
@@ -88,12 +88,12 @@ def test_scores_without_decoder_and_with_degenerate_clusters(tmp_path):
     dense[200:300, 2] = np.linspace(1, 2, 100)
     dense[200:300, 3] = dense[200:300, 2]
     write_summary(tmp_path / "s.parquet", [[0, 1], [2, 3], [4, 5]])
-    score_clusters(
+    measure_clusters(
         tmp_path / "s.parquet",
         index=array_index(dense),
         decoder_path=None,
         settings=SETTINGS,
-        scores_path=tmp_path / "x.parquet",
+        variance_path=tmp_path / "x.parquet",
     )
     rows = read_table(tmp_path / "x.parquet").to_pylist()
     assert [row["n_points"] for row in rows] == [200, 100, 0]
@@ -105,8 +105,8 @@ def test_scores_without_decoder_and_with_degenerate_clusters(tmp_path):
 def test_scores_leave_out_sizes_outside_the_bounds(tmp_path):
     write_summary(tmp_path / "s.parquet", [list(range(60)), [60, 61]])
     index = array_index(np.random.default_rng(0).random((100, 70)))
-    score_clusters(
-        tmp_path / "s.parquet", index=index, decoder_path=None, settings=SETTINGS, scores_path=tmp_path / "x.parquet"
+    measure_clusters(
+        tmp_path / "s.parquet", index=index, decoder_path=None, settings=SETTINGS, variance_path=tmp_path / "x.parquet"
     )
     assert read_table(tmp_path / "x.parquet").column("cluster_id").to_pylist() == [1]
 
@@ -115,24 +115,24 @@ def test_a_decoder_of_another_sae_is_refused(tmp_path):
     write_summary(tmp_path / "s.parquet", [[0, 1]])
     write_array(np.ones((5, 4), np.float32), tmp_path / "d.npy")
     with pytest.raises(ResultsError, match=r"expected 3 rows"):
-        score_clusters(
+        measure_clusters(
             tmp_path / "s.parquet",
             index=array_index(np.ones((9, 3))),
             decoder_path=tmp_path / "d.npy",
             settings=SETTINGS,
-            scores_path=tmp_path / "x.parquet",
+            variance_path=tmp_path / "x.parquet",
         )
     assert not (tmp_path / "x.parquet").exists()
 
 
 def test_a_clustering_without_clusters_has_an_empty_table(tmp_path):
     write_summary(tmp_path / "s.parquet", [])
-    score_clusters(
+    measure_clusters(
         tmp_path / "s.parquet",
         index=array_index(np.ones((9, 3))),
         decoder_path=None,
         settings=SETTINGS,
-        scores_path=tmp_path / "x.parquet",
+        variance_path=tmp_path / "x.parquet",
     )
     assert read_table(tmp_path / "x.parquet").num_rows == 0
 

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_too_little_room_is_made_good(bench, out, little_room, caplog):
         bench.harvest(out)
     assert "batch 0 is run again" in caplog.text
     assert files_of(manifest) == before
+
+
+def test_a_batch_that_was_under_way_gets_the_room_that_the_one_before_needed(bench, out, little_room, caplog):
+    little_room()
+    with caplog.at_level("INFO"):
+        bench.harvest(out)
+    again = [re.search(r"batch (\d+) is run again with room for (\d+)", message) for message in caplog.messages]
+    rooms = [(int(found[1]), int(found[2])) for found in again if found]
+    of_first, of_second = ([room for batch, room in rooms if batch == number] for number in (0, 1))
+    assert of_first == [2 ** (k + 1) for k in range(len(of_first))]
+    assert of_second[0] == of_first[-1]
 
 
 def test_an_error_of_the_writer_is_the_one_that_is_told(bench, out, monkeypatch):

@@ -7,18 +7,29 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from synthetic_clusters import SETTINGS, array_index, make_experiment, write_summary
+from synthetic_finds import (
+    CLUSTERING,
+    FOOTER,
+    GALLERY_SETTINGS,
+    find_row,
+    write_draws,
+    write_finds,
+    write_headline,
+    write_scores,
+    write_shapes,
+)
 
 from coactivation_manifolds import schemas
 from coactivation_manifolds.figures.style import new_figure, save_figure
 from coactivation_manifolds.figures.token_names import TokenNames
 from coactivation_manifolds.geometry.cluster_view import look_at_cluster
 from coactivation_manifolds.geometry.clusters import read_clusters, read_decoder
-from coactivation_manifolds.geometry.scores import score_clusters
 from coactivation_manifolds.report import cluster_page as cluster_page_module
 from coactivation_manifolds.report.atlas import draw_atlas
 from coactivation_manifolds.report.cluster_page import cluster_page, write_cluster_page
 from coactivation_manifolds.report.contexts import GAP, point_contexts
 from coactivation_manifolds.report.experiment_page import compare_with_cosine, write_report
+from coactivation_manifolds.report.gallery import ClusteringFiles, draw_gallery
 from coactivation_manifolds.report.templates import json_for_script
 from coactivation_manifolds.storage import write_json, write_table
 
@@ -217,15 +228,62 @@ def sweep_table(path, names):
     write_table(schemas.conform(columns, schemas.SWEEP_SUMMARY), path)
 
 
-def report(made, atlas, folder, *, imported=False, planted=None, settings=None, experiment=None, **paths):
+@pytest.fixture(scope="module")
+def gallery(made):
+    """A gallery of two finds, and its tables."""
+    folder = made.folder / "shapes"
+    finds = [
+        find_row(1, made.members[1], "circle"),
+        find_row(2, made.members[2], "simplex", n_vertices=3, q_value=0.02, missed_by_cosine=None, stability=None),
+        find_row(3, made.members[3], "blob", basis=None, q_value=0.4),
+    ]
+    return make_gallery(made, folder, finds)
+
+
+@pytest.fixture(scope="module")
+def nothing_found(made):
+    return make_gallery(made, made.folder / "nothing", [find_row(3, made.members[3], "blob", basis=None, q_value=0.4)])
+
+
+def make_gallery(made, folder, finds, *, footer=FOOTER, **paths):
+    write_finds(folder / "finds.parquet", finds, footer=footer)
+    write_draws(folder / "draws.parquet", [1, 2])
+    write_shapes(folder / "shapes.json", {2: [[0], [1], [2]]})
+    counts = {"n_clusterings": 2, "n_tested": 9, "smallest_q": 0.001, "n_circle": 0, "n_simplex": 0, "n_helix": 0}
+    counts |= {"n_curve": 0, "n_missed_by_cosine": 0}
+    write_headline(
+        folder / "finds_summary.parquet",
+        coactivation=counts | {"n_called": 2, "n_circle": 1, "n_simplex": 1},
+        cosine={"n_clusterings": 0},
+        both={},
+        shifted=counts | {"n_called": 0, "shift_seed": 7},
+    )
+    keys = ("decoder_path", "vocab_path", "latent_tokens_path")
+    draw_gallery(
+        folder / "finds.parquet",
+        clusterings={CLUSTERING: ClusteringFiles(made.summary_path, folder / "draws.parquet", folder / "shapes.json")},
+        index=made.index,
+        settings=SETTINGS | GALLERY_SETTINGS,
+        experiment="small",
+        gallery_folder=folder / "gallery",
+        **{key: getattr(made, key) for key in keys} | paths,
+    )
+    return folder
+
+
+def report(made, atlas, shapes, folder, *, imported=False, planted=None, settings=None, experiment=None, **paths):
     folder.mkdir(parents=True, exist_ok=True)
     figure, _ = new_figure(width=2, height=1)
     save_figure(figure, folder / "x.png")
     sweep_table(folder / "sweep.parquet", ["components_j0.10", "components_j0.20", "components_j0.30"])
     decided = SETTINGS | {"max_size": 20} | (settings or {})
     summary = paths.get("summary_path") or made.summary_path
-    score_clusters(
-        summary, index=made.index, decoder_path=None, settings=decided, scores_path=folder / "scores.parquet"
+    write_scores(
+        folder / "scores.parquet",
+        made,
+        summary_path=summary,
+        called={1: ("circle", 0.0012), 2: ("blob", 0.3)},
+        max_size=decided["max_size"],
     )
     write_json({"n_edges": 321, "n_latents_firing": 60}, folder / "totals.json")
     known = {"n_tokens": 5_000, "n_latents": 63, "mean_l0": 3.21, "n_shards": 1, "guard_rails": [], "notes": []}
@@ -239,8 +297,9 @@ def report(made, atlas, folder, *, imported=False, planted=None, settings=None, 
         "similarity": {"jaccard_floor": 0.02, "min_count": 10},
         "clustering": {"min_size": 2, "max_size": decided["max_size"], "headline": "components_j0.20"},
         "geometry": {"min_active": 1, "min_points": 64, "max_size_on_request": 2_000},
+        "shapes": {"max_q": 0.05},
     }
-    config |= {"activations": {"path": "x"}} if imported else {"harvest": {"max_fvu": 0.5}}
+    config |= {"activations": {"path": "x", "decoder": None}} if imported else {"harvest": {"max_fvu": 0.5}}
     write_report(
         config=config,
         experiment_path=folder / "experiment.json",
@@ -255,6 +314,9 @@ def report(made, atlas, folder, *, imported=False, planted=None, settings=None, 
         vocab_path=made.vocab_path,
         shifts_path=paths.get("shifts_path"),
         planted=planted,
+        finds_path=shapes / "finds.parquet",
+        finds_summary_path=shapes / "finds_summary.parquet",
+        gallery_folder=shapes / "gallery",
         report_path=folder / "report.html",
     )
     text = (folder / "report.html").read_text(encoding="utf-8")
@@ -263,7 +325,7 @@ def report(made, atlas, folder, *, imported=False, planted=None, settings=None, 
     return page
 
 
-def test_report_of_a_harvest_with_planted_truth(made, atlas, tmp_path):
+def test_report_of_a_harvest_with_planted_truth(made, atlas, gallery, tmp_path):
     figure, _ = new_figure(width=2, height=1)
     save_figure(figure, tmp_path / "planted.png")
     write_json(
@@ -277,6 +339,7 @@ def test_report_of_a_harvest_with_planted_truth(made, atlas, tmp_path):
     page = report(
         made,
         atlas,
+        gallery,
         tmp_path / "r",
         planted=[tmp_path / "check.json", tmp_path / "planted.png"],
         experiment={
@@ -287,6 +350,12 @@ def test_report_of_a_harvest_with_planted_truth(made, atlas, tmp_path):
     )
     for words in (
         "a <small> one",
+        "simplex of 3 vertices",
+        "What was tested.",
+        "9 clusters of 2 co-activation clusterings of the sweep",
+        "in the shifted control, seed 7 9 0",
+        "Of the 5 clusters of components_j0.20 3 were tested; of the others,",
+        "of which nothing is said, 1 is too large, 1 is of too few points.",
         "the planted ring: cluster 0001, R2 0.993",
         "0.0093",
         "shard 0: halved <twice>",
@@ -300,15 +369,24 @@ def test_report_of_a_harvest_with_planted_truth(made, atlas, tmp_path):
     links = [address for address in page.addresses() if not address.startswith(("data:", "#"))]
     assert len(links) >= 7
     for address in links:
-        assert (tmp_path / "r" / address).resolve().is_file(), address
-    assert sum(address.startswith("data:image/png") for address in page.addresses()) == 6
+        assert (tmp_path / "r" / address.split("#")[0]).resolve().is_file(), address
+    assert sum(address.startswith("data:image/png") for address in page.addresses()) == 8
 
 
-def test_report_of_an_import_without_clusters(made, tmp_path):
+def test_report_of_an_import_without_clusters(made, nothing_found, tmp_path):
     write_summary(tmp_path / "none.parquet", [])
-    page = report(made, tmp_path / "no-atlas", tmp_path / "r", imported=True, summary_path=tmp_path / "none.parquet")
+    page = report(
+        made,
+        tmp_path / "no-atlas",
+        nothing_found,
+        tmp_path / "r",
+        imported=True,
+        summary_path=tmp_path / "none.parquet",
+    )
     for words in (
         "No cluster of this clustering can be drawn: it has none",
+        "no shape was found among 9 clusters; the smallest q that a single find could have reached is 0.001",
+        "There are no decoder rows, so a shape may be the SAE's doing",
         "There is no cluster to compare",
         "imported",
     ):
@@ -330,7 +408,7 @@ def test_words_without_spaces_of_their_own_are_kept_apart():
     assert [found.pieces[i] for i in (*found.before[0], found.here[0], *found.after[0])] == [" calm", " mild", " dry"]
 
 
-def test_report_sets_the_shifted_controls_beside_the_experiment(made, atlas, tmp_path):
+def test_report_sets_the_shifted_controls_beside_the_experiment(made, atlas, gallery, tmp_path):
     rows = [
         (None, 4_321, 4_000, "components_j0.20", 12, 60, 9, 8),
         (None, 4_321, 4_000, "leiden_cpm_phi_j0.05_r0.050_s0", 15, 66, 7, None),
@@ -341,7 +419,7 @@ def test_report_sets_the_shifted_controls_beside_the_experiment(made, atlas, tmp
     ]
     columns = dict(zip(schemas.SHIFT_SUMMARY.names, map(list, zip(*rows, strict=True)), strict=True))
     write_table(schemas.conform(columns, schemas.SHIFT_SUMMARY), tmp_path / "shifts.parquet")
-    page = report(made, atlas, tmp_path / "r", shifts_path=tmp_path / "shifts.parquet")
+    page = report(made, atlas, gallery, tmp_path / "r", shifts_path=tmp_path / "shifts.parquet")
     for words in (
         "2 such controls",
         "Edges: 4,321 in the experiment, 50 by chance",

@@ -1,14 +1,18 @@
 """The configuration model and the tails of its pair counts, against sampling and exact sums."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, false_discovery_control, poisson
+from scipy.stats import false_discovery_control, hypergeom
 from synthetic_shards import firing_patterns
 
+from coactivation_manifolds.similarity import significance
 from coactivation_manifolds.similarity.configuration_model import ConfigurationModel, solve_configuration_model
-from coactivation_manifolds.similarity.significance import benjamini_hochberg, edge_significance, log_upper_tail
+from coactivation_manifolds.similarity.fixed_counts import FixedCounts, solve_fixed_counts
+from coactivation_manifolds.similarity.significance import benjamini_hochberg, edge_significance, group_classes
 
 
 def model_of(fires: np.ndarray) -> ConfigurationModel:
@@ -16,6 +20,11 @@ def model_of(fires: np.ndarray) -> ConfigurationModel:
     return solve_configuration_model(
         fires.sum(axis=0).astype(np.int64), dict(zip(k.tolist(), tokens.tolist(), strict=True))
     )
+
+
+def fixed_counts_of(fires: np.ndarray) -> FixedCounts:
+    k, tokens = np.unique(fires.sum(axis=1), return_counts=True)
+    return solve_fixed_counts(fires.sum(axis=0).astype(np.int64), dict(zip(k.tolist(), tokens.tolist(), strict=True)))
 
 
 def margins_error(model: ConfigurationModel, fires: np.ndarray) -> float:
@@ -68,81 +77,146 @@ def curveball(fires: np.ndarray, rng: np.random.Generator, trades: int) -> np.nd
     return sampled
 
 
-def test_expectation_and_variance_against_sampling() -> None:
-    """Against sampling with both margins fixed: means agree; the variance is right for rare pairs and never too small.
+def kinds_of(density: np.ndarray, a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
+    """Pairs by how dense their latents are."""
+    low, high = np.minimum(density[a], density[b]), np.maximum(density[a], density[b])
+    return {
+        "rare, rare": high < 0.05,
+        "rare, dense": (low < 0.05) & (high >= 0.2) & (high < 0.8),
+        "dense, dense": (low >= 0.2) & (high < 0.8),
+        "with one nearly always on": high >= 0.8,
+    }
 
-    With latents of density d it is larger than with fixed margins, by about (1 - d_a d_b) / ((1 - d_a) (1 - d_b)).
-    """
+
+def top_k(fires_more: np.ndarray, k: int) -> np.ndarray:
+    """Exactly k latents a token."""
+    fires = np.zeros(fires_more.shape, bool)
+    np.put_along_axis(fires, np.argsort(-fires_more, axis=1)[:, :k], True, axis=1)
+    return fires
+
+
+@pytest.mark.parametrize("case", ["few a token", "many a token", "TopK"])
+def test_means_variances_and_p_values_against_sampling(case: str) -> None:
+    """Against sampling with both margins fixed: means within 5 %, variances within 10 %, for every kind of pair."""
     rng = np.random.default_rng(1)
-    fires = heavy_tailed(3, n_tokens=300, n_latents=80, scale=5.0)
-    fires = fires[:, fires.any(axis=0)]
-    model = model_of(fires)
-    sampled = curveball(fires, rng, 2_000)
-    total, squares = np.zeros((2, fires.shape[1], fires.shape[1]))
-    n_samples = 120
-    for _ in range(n_samples):
-        sampled = curveball(sampled, rng, 120)
-        joint = sampled.T.astype(np.int64) @ sampled.astype(np.int64)
-        total += joint
-        squares += joint.astype(float) ** 2
-    a, b = np.triu_indices(fires.shape[1], 1)
-    mean = (total / n_samples)[a, b]
-    variance = (squares / n_samples)[a, b] - mean**2
+    if case == "TopK":
+        rates = np.minimum(0.9, 2.0 / np.arange(1, 91))
+        fires = top_k(np.log(rates / (1 - rates)) + rng.logistic(size=(300, 90)), 6)
+    else:
+        fires = heavy_tailed(3, n_tokens=300, n_latents=90, scale=2.0 if case == "few a token" else 12.0)
+    fires = fires[:, fires.sum(axis=0) >= 2]
+    model = fixed_counts_of(fires)
     n = fires.sum(axis=0).astype(np.int64)
-    zeros = np.zeros(len(a), np.int64)
-    expected, z, _ = edge_significance(model, n[a], n[b], zeros)
-    model_variance = (expected / z) ** 2
-    density = n / len(fires)
-    densest = np.maximum(density[a], density[b])
-    for low, high, widest in ((0.0, 0.1, 1.4), (0.1, 0.2, 1.6), (0.4, 1.0, 10.0)):
-        chosen = (densest >= low) & (densest < high)
-        assert chosen.sum() > 100
-        assert expected[chosen].sum() / mean[chosen].sum() == pytest.approx(1, abs=0.05)
-        assert 0.95 < model_variance[chosen].sum() / variance[chosen].sum() < widest
+    a, b = np.triu_indices(len(n), 1)
+    sampled = curveball(fires, rng, 2_000)
+    joints = []
+    for _ in range(300):
+        sampled = curveball(sampled, rng, 100)
+        joints.append((sampled.T.astype(np.int64) @ sampled.astype(np.int64))[a, b])
+    joint = np.array(joints)
+    mean, variance = joint.mean(axis=0), joint.var(axis=0, ddof=1)
+    expected, z, _ = edge_significance(model, n[a], n[b], joint[0])
+    known = z != 0
+    own = ((joint[0] - expected)[known] / z[known]) ** 2
+    small = [(edge_significance(model, n[a], n[b], row).log10_p <= np.log10(0.05)) for row in joint[::50]]
+    checked = 0
+    for kind, chosen in kinds_of(n / len(fires), a, b).items():
+        if chosen.sum() < 40:
+            continue
+        checked += 1
+        assert expected[chosen].sum() / mean[chosen].sum() == pytest.approx(1, abs=0.05), kind
+        assert own[chosen[known]].sum() / variance[chosen & known].sum() == pytest.approx(1, abs=0.1), kind
+        assert np.mean([row[chosen].mean() for row in small]) <= 0.05 + 2 * np.sqrt(0.05 / chosen.sum()), kind
+    assert checked >= 2
 
 
-def exact_tail(q: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """P(S >= 0), P(S >= 1), ... by convolution; every term is positive, so small tails keep their digits."""
-    mass = np.array([1.0])
-    for probability, count in zip(q, tokens, strict=True):
-        for _ in range(count):
-            mass = np.convolve(mass, [1 - probability, probability])
-    return mass[::-1].cumsum()[::-1]
+def exact_law(model: FixedCounts, firing: np.ndarray, pair: tuple[int, int], k_of_tokens: np.ndarray) -> np.ndarray:
+    """P(n_ab | n_a, n_b) by going through every set of latents on a token, and adding token by token."""
+    weights = model.weights[model.row[np.searchsorted(model.firings, firing)]]
+    a, b = pair
+    tables = {}
+    for k in np.unique(k_of_tokens).tolist():
+        table = np.zeros((2, 2))
+        for chosen in itertools.combinations(range(len(firing)), k):
+            table[int(a in chosen), int(b in chosen)] += np.prod(weights[list(chosen)])
+        tables[k] = table / table.sum()
+    size = len(k_of_tokens) + 1
+    mass = np.zeros((size, size, size))
+    mass[0, 0, 0] = 1.0
+    for k in k_of_tokens.tolist():
+        table = tables[k]
+        step = table[0, 0] * mass
+        step[1:] += table[1, 0] * mass[:-1]
+        step[:, 1:] += table[0, 1] * mass[:, :-1]
+        step[1:, 1:, 1:] += table[1, 1] * mass[:-1, :-1, :-1]
+        mass = step
+    law = mass[firing[a], firing[b]]
+    return law / law.sum()
 
 
-@settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 2**32 - 1), classes=st.integers(1, 5), power=st.integers(1, 8))
-def test_tails_against_exact_poisson_binomials(seed: int, classes: int, power: int) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_tails_and_variances_against_the_exact_law(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    tokens = rng.integers(1, 40, classes)
-    q = rng.random(classes) ** power
-    exact = exact_tail(q, tokens)
-    observed = np.arange(len(exact))
-    logs = log_upper_tail(np.tile(q, (len(exact), 1)), tokens, observed) / np.log(10)
-    seen = exact > 1e-250
-    np.testing.assert_allclose(logs[seen], np.minimum(np.log10(exact[seen]), 0), atol=0.1)
-    assert (np.diff(logs) <= 1e-9).all()
-    assert log_upper_tail(q[None], tokens, np.array([tokens.sum() + 1]))[0] == -np.inf
+    rates = np.array([0.15, 0.3, 0.5, 0.8, 0.2, 0.1, 0.4])
+    fires = rng.random((24, 7)) < rates * rng.uniform(0.5, 1.2, 24)[:, None]
+    fires = fires[:, fires.any(axis=0) & ~fires.all(axis=0)]
+    fires = fires[fires.any(axis=1) & ~fires.all(axis=1)]
+    model = fixed_counts_of(fires)
+    n = fires.sum(axis=0).astype(np.int64)
+    assert model.full == 0
+    assert (model.row >= 0).all()
+    for a, b in itertools.combinations(range(len(n)), 2):
+        law = exact_law(model, n, (a, b), fires.sum(axis=1))
+        counts = np.flatnonzero(law > 1e-12)
+        if len(counts) < 2:
+            continue
+        same = np.ones(len(counts), np.int64)
+        found = edge_significance(model, n[a] * same, n[b] * same, counts)
+        exact = law[::-1].cumsum()[::-1][counts]
+        np.testing.assert_allclose(found.log10_p, np.log10(np.minimum(exact, 1)), atol=0.12)
+        assert (np.diff(found.log10_p) < 0).all()
+        mean = law @ np.arange(len(law))
+        spread = law @ (np.arange(len(law)) - mean) ** 2
+        assert found.expected[0] == pytest.approx(mean, abs=0.25)
+        assert ((counts[-1] - found.expected[-1]) / found.z[-1]) ** 2 == pytest.approx(spread, rel=0.25)
+
+
+@settings(deadline=None, max_examples=150)
+@given(fires=firing_patterns())
+def test_any_pattern_has_tails(fires: np.ndarray) -> None:
+    """Also where latents always fire, tokens are full, patterns are nested: p in (0, 1], z finite, margins kept."""
+    model = fixed_counts_of(fires)
+    n = fires.sum(axis=0).astype(np.int64)
+    a, b = np.nonzero(np.triu(np.ones((len(n), len(n)), bool), 1) & (n > 0)[:, None] & (n > 0)[None, :])
+    joint = (fires.T.astype(np.int64) @ fires.astype(np.int64))[a, b]
+    found = edge_significance(model, n[a], n[b], joint)
+    assert np.isfinite(found.z).all()
+    assert np.isfinite(found.log10_p).all()
+    assert (found.log10_p <= 0).all()
+    assert (found.expected >= 0).all()
+    assert (found.expected <= np.minimum(n[a], n[b]) + 1e-6).all()
+    if model.inclusion.size:
+        held = model.inclusion @ model.tokens + model.full
+        np.testing.assert_allclose(held, model.firings[model.row >= 0], rtol=1e-3)
 
 
 def test_tails_that_underflow() -> None:
-    """A binomial far out: scipy's own log tail, and beyond what scipy can say."""
-    tokens = np.array([10_000])
-    q = np.full((4, 1), 0.001)
-    observed = np.array([12, 60, 300, 9_000])
-    logs = log_upper_tail(q, tokens, observed)
-    np.testing.assert_allclose(logs[:3], binom.logsf(observed[:3] - 1, 10_000, 0.001), rtol=2e-3, atol=0.02)
-    assert np.isfinite(logs[3])
-    assert logs[3] < -50_000
-    rare = log_upper_tail(np.full((3, 1), 1e-9), np.array([1_000_000]), np.array([1, 2, 3]))
-    np.testing.assert_allclose(rare, poisson.logsf([0, 1, 2], 1e-3), atol=0.1)
+    """Far out, one class of many latents: nearly the hypergeometric law, also where its tail is no float."""
+    n_tokens, k = 20_000, 1_000
+    model = solve_fixed_counts(np.full(4_000, 5_000, np.int64), {k: n_tokens})
+    n = np.full(4, 5_000, np.int64)
+    log10_p = edge_significance(model, n, n, np.array([1_300, 1_400, 1_600, 5_000])).log10_p
+    exact = hypergeom.logsf([1_299, 1_399, 1_599, 4_999], n_tokens, 5_000, 5_000) / np.log(10)
+    exact[3] = hypergeom.logpmf(5_000, n_tokens, 5_000, 5_000) / np.log(10)
+    assert exact[3] < -4_000
+    np.testing.assert_allclose(log10_p, exact, rtol=0.03)
 
 
 def test_certain_pairs_have_no_variance() -> None:
     fires = heavy_tailed(5)
     fires[:, :2] = True
     n = fires.sum(axis=0).astype(np.int64)
-    found = edge_significance(model_of(fires), n[:1], n[1:2], np.array([len(fires)]))
+    found = edge_significance(fixed_counts_of(fires), n[:1], n[1:2], np.array([len(fires)]))
     assert (found.expected[0], found.z[0], found.log10_p[0]) == (len(fires), 0.0, 0.0)
 
 
@@ -150,22 +224,28 @@ def test_one_always_on_latent_tells_nothing() -> None:
     fires = heavy_tailed(5)
     fires[:, 0] = True
     n = fires.sum(axis=0).astype(np.int64)
-    found = edge_significance(model_of(fires), n[[0, 0]], n[[7, 30]], n[[7, 30]])
+    found = edge_significance(fixed_counts_of(fires), n[[0, 0]], n[[7, 30]], n[[7, 30]])
     np.testing.assert_allclose(found.expected, n[[7, 30]], rtol=1e-8)
-    assert (found.log10_p > np.log10(0.5)).all()
+    assert (found.z == 0).all()
+    assert (found.log10_p == 0).all()
 
 
-def test_p_values_are_calibrated_under_the_null() -> None:
-    rng = np.random.default_rng(8)
-    model = model_of(heavy_tailed(2))
-    n = model.firings[rng.integers(0, len(model.firings), 400)]
-    m = model.firings[rng.integers(0, len(model.firings), 400)]
-    q = model.probabilities[model.rows(n)] * model.probabilities[model.rows(m)]
-    drawn = rng.binomial(model.tokens[None, :], q).sum(axis=1)
-    log10_p = edge_significance(model, n, m, drawn).log10_p
-    for level in (0.05, 0.2):
-        share = (log10_p <= np.log10(level)).mean()
-        assert share <= level + 2 * np.sqrt(level / 400)
+def test_classes_taken_together_change_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    fires = heavy_tailed(7, n_tokens=2_000, n_latents=200, scale=25.0)
+    model = fixed_counts_of(fires)
+    n = fires.sum(axis=0).astype(np.int64)
+    a, b = np.triu_indices(len(n), 1)
+    joint = (fires.T.astype(np.int64) @ fires.astype(np.int64))[a, b]
+    together = edge_significance(model, n[a], n[b], joint).log10_p
+    monkeypatch.setattr(significance, "GROUP_WIDTH", 0.0)
+    apart = edge_significance(model, n[a], n[b], joint).log10_p
+    np.testing.assert_allclose(together, apart, rtol=0.01, atol=0.005)
+
+
+def test_classes_are_grouped_by_their_relative_width() -> None:
+    tokens = np.zeros(101, np.int64)
+    tokens[[1, 2, 3, 60, 61, 62, 64, 100]] = 5
+    assert group_classes(tokens).tolist() == [1, 2, 3, 60, 64, 100, 101]
 
 
 @settings(deadline=None, max_examples=60)

@@ -26,7 +26,11 @@ STAGE_OF = {
     "clusters/components_j0.30/clusters_summary.parquet": "clustering",
     "clusters/leiden_cpm_phi_j0.05_r0.050_s0/clusters.parquet": "clustering",
     "sweep/summary.parquet": "clustering",
-    "geometry/components_j0.30/scores.parquet": "geometry",
+    "geometry/components_j0.30/variance.parquet": "geometry",
+    "geometry/components_j0.30/stability.parquet": "stability",
+    "geometry/components_j0.30/shape_tests.parquet": "shape_tests",
+    "geometry/components_j0.30/scores.parquet": "ranking",
+    "finds.parquet": "finds",
 }
 
 

@@ -4,6 +4,8 @@ import pytest
 from tiny_models import random_texts, save_jsonl, save_model, save_sae
 from workflow_clone import Clone, job_table
 
+from coactivation_manifolds.cli import main
+
 pytestmark = pytest.mark.workflow
 
 EXPERIMENT = """\
@@ -43,3 +45,16 @@ def test_the_same_edges_as_at_once(grown):
     clone.write_experiment("whole", EXPERIMENT.format(n_tokens=450))
     clone.snakemake(EDGES.format("whole"))
     assert (clone / EDGES.format("grown")).read_bytes() == (clone / EDGES.format("whole")).read_bytes()
+
+
+def test_what_grew_verifies_and_is_explained_back_to_its_corpus(grown, monkeypatch, capsys):
+    clone, _ = grown
+    monkeypatch.chdir(clone.folder)
+    assert main(["verify", "grown", "--deep", "--sample", "60"]) == 1  # only the edges were asked for
+    out = capsys.readouterr().out
+    assert "error:" not in out and "derived anew, 3 shards, seed 0: right" in out, out
+    assert main(["explain", EDGES.format("grown")]) == 0
+    out = capsys.readouterr().out
+    assert "harvest_shard" in out and "given: in/model/" in out and "given: in/sae/" in out
+    assert "corpus: source jsonl, " in out and "path in/corpus.jsonl" in out
+    assert "given: in/corpus.jsonl" in out

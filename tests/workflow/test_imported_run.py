@@ -3,12 +3,16 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from workflow_clone import Clone, add_small_experiment
+from workflow_clone import ROOT, Clone, add_small_experiment
+
+from coactivation_manifolds.cli import main
 
 pytestmark = pytest.mark.workflow
 
@@ -51,6 +55,33 @@ def test_every_job_left_a_record_of_when_and_where(finished):
     assert record["started"] <= record["ended"]
     assert record["versions"]["numpy"] == np.__version__
     assert record["gpus"] == []
+
+
+def test_the_records_hold_the_hashes_of_all_that_was_written(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished.folder)
+    assert main(["verify", "small", "--deep"]) == 0, capsys.readouterr().out
+    files = [path for path in Path("results/small").rglob("*") if path.is_file() and not path.name.startswith(".")]
+    n_results = len([path for path in files if path.parent.name != "provenance"])
+    assert f"{n_results} files, {n_results} of them compared with the hash" in capsys.readouterr().out
+    main(["explain", "results/small/report.html"])
+    out = capsys.readouterr().out
+    assert "write_report" in out and "given: data/activations.parquet" in out
+
+
+def test_the_repair_that_verify_prints_mends_a_damaged_part(finished, tmp_path, monkeypatch, capsys):
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    part = Path("results/small/activations/shard=000001/part-00000.parquet")
+    whole = part.read_bytes()
+    part.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    assert main(["verify", "small"]) == 4
+    repair = capsys.readouterr().out.split("  repair: ")[1].splitlines()[0]
+    assert repair.startswith(f"rm {part} ")
+    command = repair.replace("snakemake", f"{sys.executable} -m snakemake --cores 2")
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+    assert part.read_bytes() == whole
+    assert str(part) not in (main(["verify", "small"]), capsys.readouterr().out)[1]
 
 
 def test_snakemake_s_own_report_holds_the_figures(finished):

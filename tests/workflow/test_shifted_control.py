@@ -6,6 +6,7 @@ import pytest
 from workflow_clone import Clone, add_small_experiment, planted_activations
 
 from coactivation_manifolds.activations.circular_shift import draw_shifts
+from coactivation_manifolds.cli import main
 
 pytestmark = pytest.mark.workflow
 
@@ -56,3 +57,11 @@ def test_a_wrong_clustering_of_a_control_is_told_at_once(finished):
     run = finished.snakemake("results/small/null/shift_s0/clusters/components_j0.01/clusters.parquet", check=False)
     assert run.returncode != 0
     assert "below similarity.jaccard_floor" in run.stdout
+
+
+def test_the_experiment_and_its_controls_verify(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished.folder)
+    assert main(["verify", "small", "--deep", "--sample", "60"]) == 0, capsys.readouterr().out
+    out = capsys.readouterr().out
+    for place in ("the experiment", "null/shift_s0", "null/shift_s3"):
+        assert f"numbers of {place} derived anew, 2 shards, seed 0: right" in out

@@ -71,6 +71,7 @@ def test_every_script_belongs_to_a_rule():
 def test_scripts_are_thin(script):
     text = script.read_text(encoding="utf-8")
     assert "snakemake.config" not in text
+    assert "with job(snakemake):" in text, "the record of a job needs its inputs and outputs"
     assert len(text.splitlines()) <= 40
     assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
 

@@ -13,7 +13,6 @@ proportional fitting, until the kept draws fire, alone and in pairs, as the poin
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,12 +20,14 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from coactivation_manifolds.compiled import compiled
+from coactivation_manifolds.geometry.nulls.strengths import Strengths, fit_strengths, score_pairs
 from coactivation_manifolds.geometry.nulls.tetrachoric import nearest_correlation, solve_correlations
 
 Array = npt.NDArray[np.float64]
 
 SHARES = (0.99, 0.9, 0.75, 0.6, 0.45, 0.35)  # of draws that are points; fewer would make draws dear
 N_TRIAL, N_ROUNDS = 8_192, 6
+N_CELLS = 512
 LEAST_RATE, LARGEST_RATE = 1e-5, 0.999
 
 
@@ -39,8 +40,8 @@ class Copula(NamedTuple):
         float64 [k].
     root
         float64 [k, k]: lower triangular, root @ root.T is the correlation matrix.
-    strength_root
-        float64 [k, k]: the same of the second normals.
+    strengths
+        How the second normals depend on the first and on one another.
     positives
         float64 [sum of counts]: each latent's positive activations, ascending, one latent after the other.
     offsets
@@ -57,7 +58,7 @@ class Copula(NamedTuple):
 
     thresholds: Array
     root: Array
-    strength_root: Array
+    strengths: Strengths
     positives: Array
     offsets: npt.NDArray[np.int64]
     min_active: int
@@ -99,7 +100,7 @@ def fit_copula(activations: npt.ArrayLike, *, rng: np.random.Generator, min_acti
     return Copula(
         thresholds=best.thresholds,
         root=best.root,
-        strength_root=_root(strength_correlations(values)),
+        strengths=fit_strengths(score_pairs(values), best.thresholds, best.root @ best.root.T),
         positives=np.concatenate([np.sort(column[column > 0]) for column in values.T]),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         min_active=min_active,
@@ -124,45 +125,21 @@ def draw_activations(copula: Copula, n_points: int, *, rng: np.random.Generator)
     """
     k = len(copula.thresholds)
     out = np.zeros((n_points, k))
+    root, weights, rest = (
+        part.T.astype(np.float32) for part in (copula.root, copula.strengths.weights, copula.strengths.root)
+    )
     done = 0
     while done < n_points:
         missing = n_points - done
         n_draws = int(1.05 * missing / copula.kept) + 16
-        normals = rng.standard_normal((n_draws, k), dtype=np.float32) @ copula.root.T.astype(np.float32)
-        strength = rng.standard_normal((missing, k), dtype=np.float32) @ copula.strength_root.T.astype(np.float32)
-        done = _fill(
-            normals, strength, copula.thresholds, copula.positives, copula.offsets, copula.min_active, out, done
-        )
+        normals = rng.standard_normal((n_draws, k), dtype=np.float32) @ root
+        fires = normals > copula.thresholds.astype(np.float32)
+        kept = np.flatnonzero(fires.sum(axis=1) >= copula.min_active)[:missing]
+        strength = normals[kept] @ weights + rng.standard_normal((len(kept), k), dtype=np.float32) @ rest
+        out[done : done + len(kept)] = np.where(fires[kept], strength, -np.inf)
+        done += len(kept)
+    _give_values(out, copula.positives, copula.offsets)
     return out
-
-
-def strength_correlations(activations: Array) -> Array:
-    """Correlations [k, k] of two latents' normal scores where both fire, drawn to 0 where these points are few.
-
-    Scores are of ranks among a latent's positive activations. A correlation over m points is shrunk by m / (m + 10).
-
-    Parameters
-    ----------
-    activations
-        float64 [n, k] >= 0.
-
-    """
-    fires = activations > 0
-    scores = np.zeros_like(activations)
-    for latent, active in enumerate(fires.T):
-        ranks = np.argsort(np.argsort(activations[active, latent], kind="stable"), kind="stable")
-        scores[active, latent] = ndtri((ranks + 0.5) / max(1, len(ranks)))
-    both = fires.T.astype(np.float64) @ fires
-    count = np.maximum(both, 1)
-    # where both fire: sums of i's scores in rows, of j's in columns
-    sums = scores.T @ fires
-    squares = (scores**2).T @ fires
-    covariance = scores.T @ scores / count - sums * sums.T / count**2
-    variance = squares / count - (sums / count) ** 2
-    scale = np.sqrt(np.maximum(variance * variance.T, 1e-12))
-    correlations = np.clip(covariance / scale, -0.99, 0.99) * both / (both + 10)
-    np.fill_diagonal(correlations, 1.0)
-    return np.asarray(correlations)
 
 
 def reconstruction_map(decoder: npt.ArrayLike) -> Array:
@@ -214,24 +191,36 @@ def _correct(asked: Array, wanted: Array, found: Array) -> Array:
 
 
 @compiled
-def _fill(  # type: ignore[no-untyped-def]  # typed by numba
-    normals, strength, thresholds, positives, offsets, min_active, out, done
-):
-    """Turn rows of correlated normals into points after the first ``done`` of ``out``; returns how many there are."""
-    n_draws, k = normals.shape
-    begun = done
-    for row in range(n_draws):
-        if done == len(out):
-            break
+def _give_values(strength, positives, offsets):  # type: ignore[no-untyped-def]  # typed by numba
+    """Replace each latent's strengths by its own activations of the same ranks, in place; -inf by 0.
+
+    Ranks are by counting in narrow cells, those within a cell by row: a sort would cost more than all else.
+    """
+    n, k = strength.shape
+    below = np.empty(N_CELLS + 1, dtype=np.int64)
+    cells = np.empty(n, dtype=np.int64)
+    for i in range(k):
+        below[:] = 0
         active = 0
-        for i in range(k):
-            active += normals[row, i] > thresholds[i]
-        if active < min_active:
-            continue
-        for i in range(k):
-            if normals[row, i] > thresholds[i]:
-                count = offsets[i + 1] - offsets[i]
-                below = 0.5 * math.erfc(-strength[done - begun, i] / np.sqrt(2.0))
-                out[done, i] = positives[offsets[i] + min(count - 1, int(below * count))]
-        done += 1
-    return done
+        low, high = np.inf, -np.inf
+        for t in range(n):
+            value = strength[t, i]
+            if value > -np.inf:
+                low, high = min(low, value), max(high, value)
+        scale = (N_CELLS - 1) / max(high - low, 1e-12)
+        for t in range(n):
+            cells[t] = -1
+            if strength[t, i] > -np.inf:
+                cells[t] = int((strength[t, i] - low) * scale)
+                below[cells[t] + 1] += 1
+                active += 1
+        for c in range(N_CELLS):
+            below[c + 1] += below[c]
+        count = offsets[i + 1] - offsets[i]
+        for t in range(n):
+            if cells[t] < 0:
+                strength[t, i] = 0.0
+            else:
+                rank = below[cells[t]]
+                below[cells[t]] += 1
+                strength[t, i] = positives[offsets[i] + int((rank + 0.5) / active * count)]

@@ -34,15 +34,20 @@ class NullTest(NamedTuple):
     excess
         float64 [s]: observed less the null's median, over the null's 95 % quantile less its median. Above 1 is beyond
         the null's 95 %; the effect size that shapes are compared by.
-    n_draws
-        Draws behind the p-values.
+    draws
+        float64 [r, s]: the statistics of the draws behind the p-values.
 
     """
 
     p: Array
     p_any: float
     excess: Array
-    n_draws: int
+    draws: Array
+
+    @property
+    def n_draws(self) -> int:
+        """Draws behind the p-values."""
+        return len(self.draws)
 
 
 def p_values(observed: npt.ArrayLike, draws: npt.ArrayLike) -> Array:
@@ -87,7 +92,11 @@ def min_p(observed: npt.ArrayLike, draws: npt.ArrayLike) -> float:
 
 
 def first_stage(
-    observed: npt.ArrayLike, draw: Callable[[int], Array], *, looks: Sequence[int] = LOOKS, enough: int = ENOUGH
+    observed: npt.ArrayLike,
+    draw: Callable[[int], Array],
+    *,
+    looks: Sequence[int] = LOOKS,
+    enough: int = ENOUGH,
 ) -> NullTest:
     """First stage: draw up to the last look, and stop at the first at which ``enough`` draws are as unusual.
 
@@ -111,6 +120,11 @@ def needs_more(test: NullTest, *, looks: Sequence[int] = LOOKS, carry_on: float 
     return test.n_draws >= looks[-1] and test.p_any <= carry_on
 
 
+def is_undecided(test: NullTest, *, enough: int = ENOUGH) -> bool:
+    """Whether a test ended for want of draws, and not because enough of them were as unusual as the cluster."""
+    return test.p_any * (1 + test.n_draws) - 1 < enough
+
+
 def draws_needed(n_clusters: int, n_entered: int, *, q: float = 0.05, least: int = LOOKS[-1]) -> int:
     """Draws of the second stage, with which as many finds as entered could reach q by Benjamini-Hochberg.
 
@@ -120,7 +134,12 @@ def draws_needed(n_clusters: int, n_entered: int, *, q: float = 0.05, least: int
 
 
 def second_stage(
-    observed: npt.ArrayLike, draw: Callable[[int], Array], *, n_draws: int, block: int = 500, enough: int = ENOUGH
+    observed: npt.ArrayLike,
+    draw: Callable[[int], Array],
+    *,
+    n_draws: int,
+    block: int = 500,
+    enough: int = ENOUGH,
 ) -> NullTest:
     """Second stage: draw anew, up to ``n_draws``, looking after each block.
 
@@ -144,29 +163,34 @@ def q_values(p: npt.ArrayLike) -> Array:
     return np.asarray(10 ** benjamini_hochberg(np.log10(values), len(values)))
 
 
-def smallest_q(n_draws: npt.ArrayLike) -> float:
-    """The smallest q that a single find could have reached: n clusters over 1 + the most draws that one had.
+def smallest_q(n_clusters: int, n_draws: int) -> float:
+    """The smallest q that a single find among so many clusters can reach with so many draws."""
+    return min(1.0, n_clusters / (1 + n_draws))
+
+
+def outcome_of(observed: npt.ArrayLike, draws: npt.ArrayLike) -> NullTest:
+    """The outcome for draws that are there already.
 
     Parameters
     ----------
-    n_draws
-        int [n]: draws that each cluster had, or would have had as a find.
+    observed
+        float [s].
+    draws
+        float [r, s].
 
     """
-    numbers = np.asarray(n_draws)
-    return float(min(1.0, len(numbers) / (1 + numbers.max()))) if len(numbers) else 1.0
+    values, null = np.asarray(observed, dtype=np.float64), np.asarray(draws, dtype=np.float64)
+    excess = _excess(values[None], null)[0]
+    return NullTest(p_values(values, null), min_p(values, null), excess, null)
 
 
 def _draw_on(observed: Array, draw: Callable[[int], Array], looks: Sequence[int], enough: int) -> NullTest:
-    null = np.empty((0, len(observed)))
-    p_any = 1.0
+    test = NullTest(np.ones(len(observed)), 1.0, np.zeros(len(observed)), np.empty((0, len(observed))))
     for look in looks:
-        null = np.vstack([null, draw(look - len(null))])
-        p_any = min_p(observed, null)
-        if p_any * (1 + len(null)) - 1 >= enough:
+        test = outcome_of(observed, np.vstack([test.draws, draw(look - test.n_draws)]))
+        if not is_undecided(test, enough=enough):
             break
-    excess = _excess(observed[None], null)[0]
-    return NullTest(p_values(observed, null), p_any, excess, len(null))
+    return test
 
 
 def _excess(values: Array, null: Array) -> Array:

@@ -1,4 +1,4 @@
-"""A cluster's cloud against copula null clouds: p-values of all shapes."""
+"""A cluster's cloud against copula null clouds, in both bases at once: p-values of all shapes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from coactivation_manifolds.geometry.shapes.registry import SHAPES, Shape, measu
 Array = npt.NDArray[np.float64]
 
 MOST_POINTS = 1_000
+RECON, ACT = "recon", "act"
+"""Short names of the bases in columns: the reconstruction through the decoder, and the activations themselves."""
+
+NEEDS_RECONSTRUCTION = ("circle", "simplex")
+"""Shapes that are called in the reconstruction only: activations lie on the faces of an orthant, whose edges and
+corners look like these."""
 
 
 class Subject(NamedTuple):
@@ -26,8 +32,9 @@ class Subject(NamedTuple):
     ----------
     activations
         float64 [m, k]: at most 1,000 points.
-    turn
-        float64 [k, k]: activations @ turn are the points that shapes are measured on.
+    turns
+        By basis, float64 [k, k]: activations @ turn are the points that shapes are measured on; the reconstruction
+        first, where there is a decoder.
     copula
         Fitted to the activations.
     seed
@@ -36,12 +43,36 @@ class Subject(NamedTuple):
     """
 
     activations: Array
-    turn: Array
+    turns: Mapping[str, Array]
     copula: Copula
     seed: int
 
+    @property
+    def basis(self) -> str:
+        """The basis that shapes are called in first: the reconstruction, or the activations without a decoder."""
+        return next(iter(self.turns))
 
-def prepare(activations: npt.ArrayLike, *, decoder: npt.ArrayLike | None, seed: int, min_active: int = 1) -> Subject:
+    @property
+    def turn(self) -> Array:
+        """The turn of that basis."""
+        return self.turns[self.basis]
+
+
+def sample_rows(n_points: int, *, seed: int, most: int = MOST_POINTS) -> npt.NDArray[np.int64]:
+    """Numbers of the points that a test looks at, ascending: all, or a seeded sample of ``most``."""
+    if n_points <= most:
+        return np.arange(n_points, dtype=np.int64)
+    return np.sort(np.random.default_rng([seed, 0]).choice(n_points, most, replace=False)).astype(np.int64)
+
+
+def prepare(
+    activations: npt.ArrayLike,
+    *,
+    decoder: npt.ArrayLike | None,
+    seed: int,
+    min_active: int = 1,
+    most: int = MOST_POINTS,
+) -> Subject:
     """Sample a cluster's points and fit its null.
 
     Parameters
@@ -49,20 +80,33 @@ def prepare(activations: npt.ArrayLike, *, decoder: npt.ArrayLike | None, seed: 
     activations
         float [n, k], the cluster's points.
     decoder
-        The members' decoder rows [k, d_model], to measure the reconstruction; None measures the activations.
+        The members' decoder rows [k, d_model]; without them only the activations themselves are measured.
     seed
         Of sample, fit and draws.
     min_active
         Latents that fire on a point at least, as the points were chosen.
+    most
+        Points to test at most; a seeded sample of more.
 
     """
     values = np.asarray(activations, dtype=np.float64)
-    rng = np.random.default_rng([seed, 0])
-    if len(values) > MOST_POINTS:
-        values = values[np.sort(rng.choice(len(values), MOST_POINTS, replace=False))]
-    turn = np.eye(values.shape[1]) if decoder is None else reconstruction_map(decoder).T
+    values = values[sample_rows(len(values), seed=seed, most=most)]
+    rng = np.random.default_rng([seed, 2])
     with one_blas_thread():
-        return Subject(values, turn, fit_copula(values, rng=rng, min_active=min_active), seed)
+        copula = fit_copula(values, rng=rng, min_active=min_active)
+    return Subject(values, make_turns(decoder, values.shape[1]), copula, seed)
+
+
+def make_turns(decoder: npt.ArrayLike | None, k: int) -> dict[str, Array]:
+    """The maps from activations to the points of each basis, the reconstruction first."""
+    plain = {ACT: np.eye(k)}
+    return plain if decoder is None else {RECON: reconstruction_map(decoder).T, **plain}
+
+
+def statistic_names(*, has_decoder: bool, shapes: Mapping[str, Shape] = SHAPES) -> list[str]:
+    """Names of the statistics, ``{basis}_{shape}``, in the order in which they are measured."""
+    bases = (RECON, ACT) if has_decoder else (ACT,)
+    return [f"{basis}_{shape}" for basis in bases for shape in shapes]
 
 
 def run_first_stage(
@@ -70,28 +114,42 @@ def run_first_stage(
 ) -> NullTest:
     """Test with few draws; ``p_values.needs_more`` says whether that is not enough."""
     with one_blas_thread():
-        return first_stage(measure_subject(subject, shapes=shapes), _drawer(subject, shapes), looks=looks)
+        return first_stage(
+            measure_subject(subject, shapes=shapes),
+            _drawer(subject, shapes),
+            looks=looks,
+        )
 
 
 def run_second_stage(subject: Subject, *, n_draws: int, shapes: Mapping[str, Shape] = SHAPES) -> NullTest:
     """Test with up to ``n_draws`` draws (``p_values.draws_needed``), of which the first stage's are the first."""
     with one_blas_thread():
-        return second_stage(measure_subject(subject, shapes=shapes), _drawer(subject, shapes), n_draws=n_draws)
+        return second_stage(
+            measure_subject(subject, shapes=shapes),
+            _drawer(subject, shapes),
+            n_draws=n_draws,
+        )
 
 
 def measure_subject(subject: Subject, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
-    """The observed statistics, float64 [s]."""
-    return measure_all(make_cloud(subject.activations @ subject.turn).scores, shapes=shapes)
+    """The observed statistics, float64 [s], in the order of ``statistic_names``."""
+    return _measure(subject.activations, subject.turns, shapes)
+
+
+def _measure(activations: Array, turns: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Array:
+    return np.concatenate(
+        [measure_all(make_cloud(activations @ turn).scores, shapes=shapes) for turn in turns.values()]
+    )
 
 
 def _drawer(subject: Subject, shapes: Mapping[str, Shape]) -> Callable[[int], Array]:
     rng = np.random.default_rng([subject.seed, 1])
 
     def draw(count: int) -> Array:
-        rows = np.empty((count, len(shapes)))
+        rows = np.empty((count, len(subject.turns) * len(shapes)))
         for row in rows:
             points = draw_activations(subject.copula, len(subject.activations), rng=rng)
-            row[:] = measure_all(make_cloud(points @ subject.turn).scores, shapes=shapes)
+            row[:] = _measure(points, subject.turns, shapes)
         return rows
 
     return draw

@@ -16,8 +16,8 @@ N_SECTORS = 36
 LEAST_SHARE = 0.002  # of the points, that a sector needs to count as covered
 INNER = 0.05  # quantile of the radius that measures the hole
 GAP_SHARE = 0.005  # of the points, that may lie in a gap without closing it
-WIDEST_GAP = 60.0
-LEAST_STATISTIC = 0.5
+WIDEST_GAP = 45.0
+LEAST_STATISTIC = 0.45
 
 
 class Circle(NamedTuple):

@@ -15,9 +15,9 @@ Array = npt.NDArray[np.float64]
 N_KNOTS = 12
 N_ROUNDS = 3
 N_FITTED = 250  # points that knots are fitted to
-LEAST_OPENING = 2.5
-MOST_CROWDED = 0.2
-LEAST_EXPLAINED = 0.9
+LEAST_OPENING = 3.0
+MOST_CROWDED = 0.23
+LEAST_EXPLAINED = 0.86
 APART = 4  # segments between parts of the curve that are not next to each other
 MARGIN = 0.8  # of the first start's residual, that the second must stay under
 

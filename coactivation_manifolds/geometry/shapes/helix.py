@@ -17,8 +17,8 @@ N_BINS = 40
 MOST_TURNS = 6.0
 STEP = 0.5  # of turns, in the first search
 N_ROUNDS = 4  # of halving the steps of turns and of the axis
-LEAST_TURNS = 1.2
-LEAST_GAIN = 0.1
+LEAST_TURNS = 1.3
+LEAST_GAIN = 0.04
 
 
 class Helix(NamedTuple):

@@ -127,6 +127,11 @@ def published_planes(scores: Array) -> list[tuple[float, float]]:
     return [(mixture(plane), float(_least_information(plane, angles, BINS)[0])) for plane in planes]
 
 
+def engels_value(planes: Sequence[tuple[float, float]]) -> float:
+    """What the script ranks a cluster by: the mean of (1 - M) S over its planes (M, S) and one extra 0."""
+    return float(np.mean([0.0, *((1 - m) * s for m, s in planes if m >= PUBLISHED_FLOOR)]))
+
+
 def engels_rank(planes: Mapping[int, Sequence[tuple[float, float]]]) -> dict[int, int]:
     """Rank clusters as the script published with Engels et al. 2024 does (``analyze_reducibilities``).
 
@@ -144,10 +149,7 @@ def engels_rank(planes: Mapping[int, Sequence[tuple[float, float]]]) -> dict[int
         Rank by cluster, from 0.
 
     """
-    values = {
-        cluster: float(np.mean([0.0, *((1 - m) * s for m, s in pairs if m >= PUBLISHED_FLOOR)]))
-        for cluster, pairs in planes.items()
-    }
+    values = {cluster: engels_value(pairs) for cluster, pairs in planes.items()}
     ranked = sorted(values, key=lambda cluster: values[cluster], reverse=True)
     return {cluster: rank for rank, cluster in enumerate(ranked)}
 

@@ -15,11 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circle_statistic, fit_circle, is_closed
-from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open
+from coactivation_manifolds.geometry.shapes.curve import LEAST_EXPLAINED, curve_statistic, fit_curve, is_open
 from coactivation_manifolds.geometry.shapes.helix import LEAST_GAIN, fit_helix, helix_statistic, is_wound
 from coactivation_manifolds.geometry.shapes.simplex import LEAST_FILLED, fit_simplex, is_filled, simplex_statistic
 
 Array = npt.NDArray[np.float64]
+
+
+UNUSUAL = 0.05  # p of a shape, up to which the order decides
 
 
 class Shape(NamedTuple):
@@ -47,20 +50,24 @@ class Shape(NamedTuple):
 
 SHAPES: Mapping[str, Shape] = {
     "helix": Shape(helix_statistic, fit_helix, is_wound, LEAST_GAIN),
-    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     **{
         f"simplex_{k}": Shape(
             partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled, LEAST_FILLED[k]
         )
         for k in (6, 5, 4, 3)
     },
-    "curve": Shape(curve_statistic, fit_curve, is_open),
+    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
+    "curve": Shape(curve_statistic, fit_curve, is_open, LEAST_EXPLAINED),
 }
-"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane."""
+"""Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
+triangle's edges are a ring."""
 
 
 def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
-    """The statistic of every shape, at least its ``least``, float64 [s] in the registry's order.
+    """The statistic of every shape, float64 [s] in the registry's order; ``least`` where the cloud does not hold.
+
+    A test is of what can be called, and draws are treated alike: a blob that is a little more like a helix than its
+    null without being one is no find, and need not be paid for.
 
     Parameters
     ----------
@@ -70,16 +77,21 @@ def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array
         Which shapes.
 
     """
-    return np.array([max(shape.least, shape.statistic(scores)) for shape in shapes.values()])
+    return np.array([_measure(scores, shape) for shape in shapes.values()])
+
+
+def _measure(scores: Array, shape: Shape) -> float:
+    value = shape.statistic(scores)
+    return value if value > shape.least and shape.holds(shape.fit(scores)) else shape.least
 
 
 def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
-    """Name of the shape of smallest p that holds, the first of the registry among equals; None where none holds.
+    """Name of the first shape of the registry that is unusual and holds; None where none holds.
 
-    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have
-    the smallest p that there is for several shapes: a ring and a triangle are both nearer to a thread than their nulls
-    are. How far each is beyond its null does not tell them apart, what they look like does; so the registry stands in
-    the order of what asks most of a cloud.
+    Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have a
+    small p for several: a ring and a triangle are both nearer to a thread than their nulls are. Which p is smaller does
+    not tell them apart, what they look like does; so of the shapes with p <= 0.05 the first of the registry is called,
+    which stands in the order of what asks most of a cloud, and the shape of smallest p where there is none.
 
     Parameters
     ----------
@@ -92,7 +104,7 @@ def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES)
 
     """
     names = list(shapes)
-    for s in np.argsort(p, kind="stable"):
+    for s in np.argsort(np.maximum(p, UNUSUAL), kind="stable"):
         shape = shapes[names[s]]
         if shape.holds(shape.fit(scores)):
             return names[s]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,14 @@ from coactivation_manifolds.geometry.shapes.enclosing_simplex import (
     hull_volume,
     simplex_volume,
 )
+from coactivation_manifolds.schemas import N_COMPONENTS
 
 Array = npt.NDArray[np.float64]
 
-LEAST_FILLED = {3: 0.7, 4: 0.5, 5: 0.35, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
-LEAST_FLATNESS = 0.25
-LEAST_OCCUPIED = 0.75
+LEAST_FILLED = {3: 0.67, 4: 0.5, 5: 0.33, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
+LEAST_FLATNESS = {3: 0.5, 4: 0.5, 5: 0.5, 6: 0.5}  # lines and half turns have less
+LEAST_OCCUPIED = {3: 0.84, 4: 0.77, 5: 0.68, 6: 0.68}
+MOST_BEYOND = {3: 0.6, 4: 0.7, 5: 0.7, 6: 1.0}
 N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
 
 
@@ -31,6 +34,12 @@ class Simplex(NamedTuple):
         Share of the enclosing simplex that the cloud's hull fills, in [0, 1]: 0.605 for a disc, 1 for a triangle.
     flatness
         Standard deviation along the last of the k - 1 components over that along the first.
+    beyond
+        Standard deviation along the component after them over that along the last: small where the cloud is as flat as
+        such a simplex, near 1 for blobs and mixtures, which have a triangular shadow as often as not. 0 for six
+        vertices, since a cloud has five components, and in the plane; infinite for others in fewer dimensions than
+        vertices: a vertex needs a latent of its own, and three latents that fire apart fill the corner between the
+        origin and their axes.
     occupied
         Cells of the simplex with points in them, over those that as many points spread evenly would be in: an arc has
         the hull of a triangle, and leaves its middle empty.
@@ -43,6 +52,7 @@ class Simplex(NamedTuple):
 
     statistic: float
     flatness: float
+    beyond: float
     occupied: float
     vertices: Array
     weights: Array
@@ -50,6 +60,9 @@ class Simplex(NamedTuple):
 
 def simplex_statistic(scores: Array, n_vertices: int) -> float:
     """Volume of the cloud's hull over that of the least simplex around it, in the first n_vertices - 1 components.
+
+    It is 0 where the spread along the components is not that of such a simplex (``Simplex.flatness``, ``beyond``),
+    which spares most null draws the search.
 
     Both are of the extreme points in 32 (plane) or 40 directions of the components divided by their standard
     deviations, which changes no ratio of volumes; the cloud comes trimmed (``make_cloud``).
@@ -70,21 +83,18 @@ def fit_simplex(scores: Array, n_vertices: int) -> Simplex:
     statistic, vertices = _fit(scores, n_vertices)
     d = n_vertices - 1
     edges = vertices[1:] - vertices[0]
+    flatness, beyond = _spreads(scores, n_vertices)
     if statistic == 0:
-        return Simplex(0.0, 0.0, 0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
+        return Simplex(0.0, flatness, beyond, 0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
     rest = np.linalg.solve(edges.T, (scores[:, :d] - vertices[0]).T).T
-    spread = scores[:, :d].std(axis=0)
     weights = np.column_stack([1 - rest.sum(axis=1), rest])
-    return Simplex(statistic, float(spread[-1] / spread[0]), occupied_share(weights), vertices, weights)
+    return Simplex(statistic, flatness, beyond, occupied_share(weights), vertices, weights)
 
 
 def is_filled(simplex: Simplex) -> bool:
-    """Whether hull and points fill enough of the simplex to be called one, and the last dimension is no mere noise."""
-    return (
-        simplex.statistic >= LEAST_FILLED[len(simplex.vertices)]
-        and simplex.flatness >= LEAST_FLATNESS
-        and simplex.occupied >= LEAST_OCCUPIED
-    )
+    """Whether hull and points fill enough of the simplex to be called one; the hull is 0 for others than simplices."""
+    k = len(simplex.vertices)
+    return simplex.statistic >= LEAST_FILLED[k] and simplex.occupied >= LEAST_OCCUPIED[k]
 
 
 def occupied_share(weights: Array) -> float:
@@ -98,13 +108,7 @@ def occupied_share(weights: Array) -> float:
         float64 [m, k].
 
     """
-    n, k = weights.shape
-    spread = np.random.default_rng(0).dirichlet(np.ones(k), n)
-    cells, fair = (
-        len(np.unique((points[(points >= 0).all(axis=1)] * N_STEPS[k]).astype(np.int64), axis=0))
-        for points in (weights, spread)
-    )
-    return min(1.0, cells / fair)
+    return min(1.0, _count_cells(weights) / _fair_cells(*weights.shape))
 
 
 def vertex_points(simplex: Simplex, n_points: int) -> npt.NDArray[np.int64]:
@@ -113,9 +117,33 @@ def vertex_points(simplex: Simplex, n_points: int) -> npt.NDArray[np.int64]:
     return np.ascontiguousarray(order.T).astype(np.int64)
 
 
+def _count_cells(weights: Array) -> int:
+    k = weights.shape[1]
+    inside = weights[(weights >= 0).all(axis=1)]
+    steps = (inside * N_STEPS[k]).astype(np.int64)
+    return len(np.unique(steps @ (N_STEPS[k] + 1) ** np.arange(k)))
+
+
+@cache
+def _fair_cells(n: int, k: int) -> int:
+    return _count_cells(np.random.default_rng(0).dirichlet(np.ones(k), n))
+
+
+def _spreads(scores: Array, n_vertices: int) -> tuple[float, float]:
+    """Flatness and what is beyond, as in ``Simplex``."""
+    d = n_vertices - 1
+    spread = scores[:, :n_vertices].std(axis=0)
+    if len(spread) < d or spread[d - 1] <= 0:
+        return 0.0, np.inf
+    left = np.inf if 2 < d < N_COMPONENTS else 0.0
+    return float(spread[d - 1] / spread[0]), float(spread[d] / spread[d - 1]) if len(spread) > d else left
+
+
 def _fit(scores: Array, n_vertices: int) -> tuple[float, Array]:
     d = n_vertices - 1
-    if scores.shape[1] < d or len(scores) <= d:
+    flatness, beyond = _spreads(scores, n_vertices)
+    flat = flatness >= LEAST_FLATNESS[n_vertices] and beyond <= MOST_BEYOND[n_vertices]
+    if not flat or len(scores) <= d:
         return 0.0, np.zeros((n_vertices, d))
     scale = scores[:, :d].std(axis=0)
     points = scores[:, :d] / scale

@@ -87,9 +87,8 @@ def test_the_second_stage_stops_at_ten_exceedances():
 def test_draws_needed_and_smallest_q():
     assert draws_needed(1_000, 1) == 20_000
     assert draws_needed(10, 5) == 1_000
-    assert smallest_q([1_000] * 20) == pytest.approx(20 / 1_001)
-    assert smallest_q([100] * 2_000) == 1
-    assert smallest_q([]) == 1
+    assert smallest_q(20, 1_000) == pytest.approx(20 / 1_001)
+    assert smallest_q(2_000, 100) == 1
 
 
 def test_q_values():

@@ -3,7 +3,7 @@ import pytest
 from analytic_clouds import disc, embed, helix, line, ring, simplex, wave
 
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud
-from coactivation_manifolds.geometry.shapes.registry import SHAPES, call_shape
+from coactivation_manifolds.geometry.shapes.registry import SHAPES, call_shape, measure_all
 
 PLANTED = {
     "circle": ring,
@@ -34,8 +34,24 @@ def test_of_equally_unusual_shapes_the_right_one_is_called(name, n):
     assert call_shape(np.full(len(SHAPES), 0.001), scores) == expected
 
 
-def test_smaller_p_goes_first():
+def test_only_unusual_shapes_are_called_before_others():
     rng = np.random.default_rng(0)
     scores = make_cloud(embed(rng, simplex(rng, 1_000, 4, concentration=0.6), dimensions=10, noise=0.05)).scores
-    p = dict.fromkeys(SHAPES, 0.01) | {"simplex_3": 0.001}
-    assert call_shape(np.array([p[name] for name in SHAPES]), scores) == "simplex_3"
+
+    def called(**p):
+        return call_shape(np.array([p.get(name, 1.0) for name in SHAPES]), scores)
+
+    # a smaller p does not go first where both are small: the order does
+    assert called(simplex_4=0.04, curve=0.001) == "simplex_4"
+    assert called(simplex_4=0.2, curve=0.06) == "simplex_4"
+    assert called(circle=0.001) == "simplex_4"
+
+
+def test_what_does_not_hold_counts_as_none():
+    scores = make_cloud(np.random.default_rng(1).normal(size=(400, 8))).scores
+    least = [shape.least for shape in SHAPES.values()]
+    assert list(measure_all(scores)) == least
+    never = {name: shape._replace(holds=lambda fit: False) for name, shape in SHAPES.items()}
+    ringed = make_cloud(embed(np.random.default_rng(2), ring(np.random.default_rng(2), 400), dimensions=8)).scores
+    assert list(measure_all(ringed, shapes=never)) == least
+    assert measure_all(ringed)[list(SHAPES).index("circle")] > 0.9

@@ -96,10 +96,33 @@ def test_simplices_against_blobs(k, n, dimensions):
     assert found.weights.sum(axis=1) == pytest.approx(np.ones(len(full)))
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("dimensions", [2, 3, 50])
+def test_triangles_of_few_points(dimensions, seed):
+    rng = np.random.default_rng([dimensions, seed])
+    full = make_cloud(embed(rng, simplex(rng, 100, 3, concentration=0.8), dimensions=dimensions, noise=0.05)).scores
+    assert is_filled(fit_simplex(full, 3))
+
+
+@pytest.mark.parametrize("k", [4, 5])
+def test_a_corner_of_the_axes_is_no_simplex(k):
+    """Latents that fire one or two at a time fill the corner between the origin and their axes."""
+    rng = np.random.default_rng(k)
+    apart = rng.gamma(3, 1, size=(800, k - 1)) * (rng.random((800, k - 1)).argsort(axis=1) < 2)
+    assert not is_filled(fit_simplex(make_cloud(apart).scores, k))
+
+
+@pytest.mark.parametrize("degrees", [180, 270])
+def test_an_arc_is_no_triangle(degrees):
+    rng = np.random.default_rng(degrees)
+    scores = make_cloud(embed(rng, ring(rng, 1_000, degrees=degrees), dimensions=10, noise=0.1)).scores
+    assert not is_filled(fit_simplex(scores, 3))
+
+
 def test_vertices_lie_at_the_corners():
     rng = np.random.default_rng(1)
     weights = rng.dirichlet([0.6, 0.6, 0.6], 2_000)
-    corners = rng.normal(size=(3, 8))
+    corners = np.linalg.qr(rng.normal(size=(8, 3)))[0].T
     cloud = make_cloud(weights @ corners)
     nearest = vertex_points(fit_simplex(cloud.scores, 3), 20)
     kept = weights[cloud.kept]

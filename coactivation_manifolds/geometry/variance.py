@@ -24,7 +24,7 @@ from coactivation_manifolds.geometry.pca import (
     one_blas_thread,
 )
 from coactivation_manifolds.geometry.points import find_points
-from coactivation_manifolds.schemas import N_COMPONENTS, SCORES, conform
+from coactivation_manifolds.schemas import N_COMPONENTS, VARIANCE, conform
 from coactivation_manifolds.storage import PathLike, write_table
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def score_clusters(
+def measure_clusters(
     summary_path: PathLike,
     *,
     index: FeatureIndex,
     decoder_path: PathLike | None,
     settings: Mapping[str, Any],
-    scores_path: PathLike,
+    variance_path: PathLike,
 ) -> None:
-    """Write ``scores.parquet``: one row for each cluster within the size bounds, in the order of the summary.
+    """Write ``variance.parquet``: one row for each cluster within the size bounds, in the order of the summary.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def score_clusters(
         ``decoder.npy``, or nothing where there is none; the columns ``evr_recon_*`` are then null.
     settings
         ``min_active``, ``min_points``, ``positions``, ``min_size``, ``max_size``.
-    scores_path
+    variance_path
         Where to write. Shares of variance are null for clusters with fewer than ``min_points`` points and for
         components that do not exist (points that span fewer dimensions, or are all alike).
 
@@ -63,18 +63,18 @@ def score_clusters(
     rows = []
     with one_blas_thread():
         for record in clusters:
-            rows.append(score_cluster(record, index=index, decoder=decoder, settings=settings))
+            rows.append(measure_cluster(record, index=index, decoder=decoder, settings=settings))
             index.forget_pages()
-    columns = {field.name: [row.get(field.name) for row in rows] for field in SCORES}
-    write_table(conform(columns, SCORES), scores_path)
+    columns = {field.name: [row.get(field.name) for row in rows] for field in VARIANCE}
+    write_table(conform(columns, VARIANCE), variance_path)
     few = sum(row["n_points"] < settings["min_points"] for row in rows)
-    logger.info("scored %d clusters, %d of them with fewer than %d points", len(rows), few, settings["min_points"])
+    logger.info("measured %d clusters, %d of them with fewer than %d points", len(rows), few, settings["min_points"])
 
 
-def score_cluster(
+def measure_cluster(
     record: ClusterRecord, *, index: FeatureIndex, decoder: npt.NDArray[Any] | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One row of ``scores.parquet``; components that do not exist are left out."""
+    """One row of ``variance.parquet``; components that do not exist are left out."""
     points = find_points(index, record.members, min_active=settings["min_active"], positions=settings.get("positions"))
     row: dict[str, Any] = {"cluster_id": record.cluster_id, "n_points": len(points)}
     if len(points) < max(1, settings["min_points"]):

@@ -1,0 +1,142 @@
+"""What a job records: hashes of inputs and outputs, each large file read through once."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tiny_run import HEADLINE, Files, run
+from workflow_clone import ROOT
+
+from coactivation_manifolds import file_hashes, paths
+from coactivation_manifolds.file_hashes import KnownFiles, describe_output, sha256_of_sample
+from coactivation_manifolds.file_kinds import FILES, kind_of
+from coactivation_manifolds.provenance import plain
+
+RULES = sorted((ROOT / "rules").glob("*.smk"))
+
+
+def record_of(results: Path, name: str) -> dict:
+    return json.loads((results / f"provenance/{name}.json").read_text())
+
+
+def sha256(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_a_record_names_rule_params_inputs_and_outputs(results):
+    record = record_of(results, "count_shard.000001")
+    assert record["rule"] == "count_shard"
+    assert record["wildcards"] == {"experiment": "tiny", "shard": "000001"}
+    assert record["params"] == {"version": 1, "jaccard_floor": 0.02, "positions": None}
+    manifest = "results/tiny/activations/shard=000001/manifest.json"
+    assert record["inputs"] == [{"path": manifest, "size": Path(manifest).stat().st_size, "sha256": sha256(manifest)}]
+    assert len(record["outputs"]) == 3
+    assert all(each["sha256"] == sha256(each["path"]) for each in record["outputs"])
+    assert record["hashing_seconds"] >= 0
+
+
+def test_every_input_and_output_of_every_record_has_its_hash(results):
+    records = [json.loads(path.read_text()) for path in (results / "provenance").glob("*.json")]
+    described = [each for record in records for each in record["inputs"] + record["outputs"]]
+    assert len(records) > 15 and len(described) > 60
+    assert all(each["sha256"] == sha256(each["path"]) for each in described)
+
+
+def test_a_large_file_is_read_through_once(results, monkeypatch):
+    """Here every file is large: what jobs read is recognised by its sample, without hashing it again."""
+    monkeypatch.setattr(file_hashes, "BLOCK_BYTES", 4)
+    written = "results/tiny/index/values.npy"
+    record = record_of(results, "build_index")
+    for each in record["outputs"]:
+        each.update(describe_output(Path(each["path"])))
+    (results / "provenance/build_index.json").write_text(json.dumps(record))
+
+    def refuse(path: object) -> str:
+        raise AssertionError(f"{path} was hashed again")
+
+    monkeypatch.setattr(file_hashes, "sha256_file", refuse)
+    found = KnownFiles("tiny").describe_input(Path(written))
+    assert found["sha256"] == sha256(written)
+    assert found["sha256_of_sample"] == sha256_of_sample(Path(written), Path(written).stat().st_size)
+    content = bytearray(Path(written).read_bytes())
+    content[-1] ^= 1
+    Path(written).write_bytes(content)
+    with pytest.raises(AssertionError, match="hashed again"):
+        KnownFiles("tiny").describe_input(Path(written))
+    monkeypatch.setattr(file_hashes, "WHOLE_BYTES", 10)
+    assert "sha256" not in KnownFiles("tiny").describe_input(Path(written))
+
+
+def test_what_was_made_elsewhere_is_hashed_once_for_all_shards(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(file_hashes, "BLOCK_BYTES", 4)
+    Path("weights").write_bytes(os.urandom(1000))
+    known = describe_output(Path("weights"))
+    record = Path(paths.PROVENANCE.format(experiment="x")) / "describe_sae.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"inputs": [known], "outputs": []}))
+    monkeypatch.setattr(file_hashes, "sha256_file", lambda path: pytest.fail("hashed again"))
+    assert KnownFiles("x").describe_input(Path("weights")) == known
+
+
+def test_folders_are_recorded_file_by_file_without_hidden_ones(tmp_path):
+    (tmp_path / "atlas/cluster=0000").mkdir(parents=True)
+    for name in ("index.html", "cluster=0000/pca.png", ".snakemake_timestamp"):
+        (tmp_path / "atlas" / name).write_text(name)
+    found = file_hashes.describe_outputs([str(tmp_path / "atlas"), str(tmp_path / "absent")])
+    assert [Path(each["path"]).name for each in found] == ["pca.png", "index.html"]
+
+
+def test_params_are_recorded_as_json():
+    assert plain({1: (2, None, Path("x")), "a": [True, 0.5]}) == {"1": [2, None, "x"], "a": [True, 0.5]}
+
+
+def test_a_failed_job_leaves_no_record(results):
+    before = sorted((results / "provenance").iterdir())
+    with pytest.raises(SystemExit):
+        run("plot_sweep", inputs={"summary": "absent.parquet"}, outputs={"figure": "absent.png"}, shard="9")
+    assert sorted((results / "provenance").iterdir()) == before
+
+
+def test_a_path_has_one_kind_and_its_record_s_name():
+    part = "results/a.b/null/shift_s1/activations/shard=000003/part-00012.parquet"
+    kind, wildcards = kind_of(part)
+    assert wildcards["experiment"] == "a.b/null/shift_s1"
+    assert "shift_shard.000003.json" in kind.record_names(wildcards)
+    picture = f"results/demo/geometry/{HEADLINE}/atlas/cluster=0003/pca.png"
+    assert kind_of(picture)[0].record_names(kind_of(picture)[1]) == [f"draw_atlas.{HEADLINE}.json"]
+    for path in ("results/demo/notes.txt", "data/x.parquet", "results/demo/../x/report.html"):
+        assert kind_of(path) is None
+
+
+def outputs_of_rules() -> dict[str, set[str]]:
+    """The templates that each rule declares, from the text of the rules."""
+    import re
+
+    found: dict[str, set[str]] = {}
+    for path in RULES:
+        pieces = re.split(r"^rule (\w+):\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
+            block = re.search(r"^    output:\n((?:^ {8}.*\n)+)", text, flags=re.MULTILINE)
+            names = re.findall(r"paths\.([A-Z_]+)\b(?!\})", block[1]) if block else []
+            quoted = re.findall(r'f"\{paths\.([A-Z_]+)\}([^"]*)"', block[1]) if block else []
+            found[name] = {getattr(paths, each) for each in names}
+            found[name] |= {getattr(paths, each) + rest for each, rest in quoted}
+    return found
+
+
+def test_the_table_of_kinds_has_every_output_of_every_rule():
+    """A new output needs its line in file_kinds.py; one that is made by another rule needs that rule's name there."""
+    makers = {kind.target: set(kind.made_by) for kind in FILES}
+    declared: dict[str, set[str]] = {}
+    for rule, templates in outputs_of_rules().items():
+        for template in templates:
+            declared.setdefault(template, set()).add(rule)
+    assert makers == declared
+
+
+def test_files_of_a_script_s_object():
+    files = Files(a="x", b=["y", "z"])
+    assert list(files) == ["x", "y", "z"] and files.b == ["y", "z"] and files.get("c") is None
