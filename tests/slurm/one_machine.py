@@ -141,7 +141,10 @@ class OneMachine:
             key.write_bytes(os.urandom(128))
             shutil.chown(key, "munge", "munge")
             key.chmod(0o400)
-        self._munged = subprocess.Popen(["runuser", "-u", "munge", "--", "munged", "--foreground"])
+        log = (self.folder / "munged.log").open("ab")
+        self._munged = subprocess.Popen(
+            ["runuser", "-u", "munge", "--", "munged", "--foreground"], stdout=log, stderr=log
+        )
         end = time.monotonic() + PATIENCE_S
         while subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode != 0:
             if time.monotonic() > end:

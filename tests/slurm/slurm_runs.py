@@ -6,7 +6,14 @@ import os
 
 from workflow_clone import ROOT, Clone
 
-QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3", "--latency-wait", "5")
+QUICK = (
+    "--slurm-init-seconds-before-status-checks",
+    "3",
+    "--seconds-between-status-checks",
+    "3",
+    "--latency-wait",
+    "5",
+)
 
 
 def environment() -> dict[str, str]:
