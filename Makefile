@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs reproduce-days test lint dag bench bench-full bench-science rates lock clean-demo
+.PHONY: help setup demo pydocs reproduce-days test test-slurm lint dag bench bench-full bench-science rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -62,7 +62,14 @@ reproduce-days: $(READY)
 	@$(BIN)/coactivation-manifolds compare-published $(DAYS) docs/published/days.yaml --out results/published_days.parquet
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slurm"
+
+# Starts a Slurm of its own: as root on a machine like Debian; elsewhere the tests are skipped and say why.
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge
+test-slurm: $(READY)
+	@if [ "$$(id -u)" = 0 ] && ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq $(SLURM_PACKAGES) >/dev/null; fi
+	$(BIN)/python -m pytest tests/slurm
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -55,9 +55,12 @@ class Clone:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run snakemake here with the settings of the local profile; stdout holds both streams."""
-        command = [sys.executable, "-m", "snakemake", "--profile", "local", "--cores", "2", *arguments]
+    def snakemake(
+        self, *arguments: str, check: bool = True, profile: str = "local"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run snakemake here with the settings of a profile; stdout holds both streams."""
+        cores = ["--cores", "2"] if profile == "local" else []
+        command = [sys.executable, "-m", "snakemake", "--profile", profile, *cores, *arguments]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
         finished = subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

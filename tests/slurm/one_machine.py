@@ -1,0 +1,169 @@
+"""A Slurm of its own on this machine: controller, one node with two stand-in GPUs, no accounting.
+
+The GPUs are files that nobody reads: Slurm hands them out like real ones, and jobs see none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+CONFIGURATION = Path("/etc/slurm")  # the job step looks nowhere else
+MARK = "# written by tests/slurm/one_machine.py"
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
+PATIENCE_S = 60
+
+SLURM_CONF = """\
+{mark}
+ClusterName=one_machine
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+GresTypes=gpu
+ReturnToService=2
+MinJobAge=36000
+KillWait=5
+InactiveLimit=0
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill,NoShared
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mib} Gres=gpu:2 State=UNKNOWN
+PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes={host} Default=NO MaxTime=INFINITE State=UP
+"""
+
+
+def why_not() -> str | None:
+    """Why no Slurm can be started here, in one sentence; None where one can."""
+    if os.geteuid() != 0:
+        return "a Slurm can only be started as root"
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)} (Debian: apt-get install slurmctld slurmd slurm-client munge)"
+    written = CONFIGURATION / "slurm.conf"
+    if written.exists() and not written.read_text(encoding="utf-8").startswith(MARK):
+        return f"this machine has a Slurm of its own: {written} is not ours, and stays as it is"
+    return None
+
+
+class OneMachine:
+    """The daemons, from ``start`` to ``stop``; ``folder`` holds their state, logs and process ids."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host = socket.gethostname().split(".")[0]
+        self._munged: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Write the configuration, start munged, slurmctld and slurmd, and wait until the node is idle."""
+        for name in ("state", "spool"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for gpu in (0, 1):
+            (self.folder / f"gpu{gpu}").touch()
+        CONFIGURATION.mkdir(exist_ok=True)
+        memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+        text = SLURM_CONF.format(
+            mark=MARK, host=self.host, folder=self.folder, cpus=os.cpu_count(), memory_mib=memory_mib - 512
+        )
+        (CONFIGURATION / "slurm.conf").write_text(text, encoding="utf-8")
+        gpus = "".join(f"Name=gpu File={self.folder}/gpu{gpu}\n" for gpu in (0, 1))
+        (CONFIGURATION / "gres.conf").write_text(gpus, encoding="utf-8")
+        (CONFIGURATION / "cgroup.conf").write_text("CgroupAutomount=no\n", encoding="utf-8")
+        self._start_munge()
+        self.start_controller()
+        subprocess.run(["slurmd"], check=True)
+        self.wait_for_node("idle")
+
+    def start_controller(self) -> None:
+        """Start slurmctld, which goes to the background by itself; it goes on from its saved state."""
+        subprocess.run(["slurmctld"], check=True)
+
+    def stop_controller(self) -> None:
+        """Stop slurmctld; running jobs run on."""
+        self._end("slurmctld.pid")
+
+    def wait_for_node(self, *states: str) -> None:
+        """Wait until the node is in one of these states."""
+        end = time.monotonic() + PATIENCE_S
+        while (state := self.node_state()) not in states:
+            if time.monotonic() > end:
+                raise TimeoutError(f"the node is {state!r}, not {' or '.join(states)}; see {self.folder}/*.log")
+            time.sleep(0.5)
+
+    def node_state(self) -> str:
+        """What sinfo says of the node, such as ``idle``."""
+        return _said("sinfo", "--noheader", "--nodes", self.host, "--format=%T").split("\n")[0].strip("*~#!%$@+^-")
+
+    def jobs(self) -> list[dict[str, str]]:
+        """Every job that the controller remembers, ended ones too, with the fields that scontrol prints."""
+        text = _said("scontrol", "--oneliner", "show", "job")
+        return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if line.startswith("JobId=")]
+
+    def stop(self) -> None:
+        """End what was started, by process id, and take the configuration away."""
+        if shutil.which("scancel") and (self.folder / "slurmctld.pid").exists():
+            subprocess.run(["scancel", "--user=root"], check=False)
+        for name in ("slurmd.pid", "slurmctld.pid"):
+            self._end(name)
+        if self._munged is not None:
+            self._munged.terminate()
+            self._munged.wait()
+        for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
+            (CONFIGURATION / name).unlink(missing_ok=True)
+
+    def _start_munge(self) -> None:
+        if subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode == 0:
+            return
+        for name in ("/run/munge", "/var/lib/munge", "/var/log/munge", "/etc/munge"):
+            Path(name).mkdir(exist_ok=True)
+            shutil.chown(name, "munge", "munge")
+        key = Path("/etc/munge/munge.key")
+        if not key.exists():
+            key.write_bytes(os.urandom(128))
+            shutil.chown(key, "munge", "munge")
+            key.chmod(0o400)
+        log = (self.folder / "munged.log").open("ab")
+        self._munged = subprocess.Popen(
+            ["runuser", "-u", "munge", "--", "munged", "--foreground"], stdout=log, stderr=log
+        )
+        end = time.monotonic() + PATIENCE_S
+        while subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode != 0:
+            if time.monotonic() > end:
+                raise TimeoutError("munged does not answer; see /var/log/munge")
+            time.sleep(0.2)
+
+    def _end(self, pid_file: str) -> None:
+        path = self.folder / pid_file
+        if not path.exists():
+            return
+        pid = int(path.read_text(encoding="utf-8"))
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        end = time.monotonic() + PATIENCE_S
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+            time.sleep(0.1)
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,97 @@
+"""The demo through `snakemake --profile slurm`: what was submitted, with which resources, and what came out."""
+
+import re
+from collections import Counter
+
+import pytest
+from slurm_runs import ask_for_gpus, by_slurm
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+REPORT = "results/demo/report.html"
+FIGURE = "results/demo/geometry/components_j0.20/cluster=0000/pca.png"
+MAY_DIFFER = ("provenance/", "trained/model_losses.json")
+
+
+@pytest.fixture(scope="module")
+def demo(slurm, make_clone):
+    clone = make_clone()
+    ask_for_gpus(clone)
+    by_slurm(clone, REPORT)
+    return clone
+
+
+@pytest.fixture(scope="module")
+def submitted(slurm, demo):
+    """The jobs of the demo's run, by the rule that their comment names."""
+    return [job | {"rule": re.sub(r"^rule_|_wildcards_.*$", "", job["Comment"])} for job in slurm.jobs()]
+
+
+def test_every_shard_is_a_job_with_one_gpu(submitted):
+    harvests = [job for job in submitted if job["rule"] == "harvest_shard"]
+    assert len(harvests) == 3
+    for job in harvests:
+        assert job["JobState"] == "COMPLETED"
+        assert job["Partition"] == "gpu"
+        assert re.search(r"gpu(:\w+)?[:=]1$", job.get("TresPerNode", job.get("TresPerJob", "")))
+    assert len({job["Comment"] for job in harvests}) == 3
+
+
+def test_no_other_job_asks_for_a_gpu(submitted):
+    others = [job for job in submitted if job["rule"] != "harvest_shard"]
+    assert len(others) > 20
+    assert {job["Partition"] for job in others} == {"cpu"}
+    assert not [job for job in others if "gpu" in job.get("TresPerNode", "") + job.get("TresPerJob", "")]
+
+
+def test_memory_and_time_come_from_the_rules(demo, submitted):
+    asked = {
+        rule: (job["MinMemoryNode"], job["TimeLimit"])
+        for job in submitted
+        if (rule := job["rule"]) in ("harvest_shard", "count_shard", "write_report")
+    }
+    assert asked["write_report"] == ("4000M", "00:30:00")
+    assert all(memory != "0" and limit != "UNLIMITED" for memory, limit in asked.values())
+
+
+def test_each_job_of_the_workflow_was_submitted_once(demo, submitted):
+    assert max(Counter(job["Comment"] for job in submitted).values()) == 1
+    assert {job["JobState"] for job in submitted} == {"COMPLETED"}
+
+
+def test_a_second_run_has_nothing_to_do(slurm, demo, submitted):
+    assert "Nothing to be done" in by_slurm(demo, REPORT)
+    assert len(slurm.jobs()) == len(submitted)
+
+
+def test_a_dry_run_submits_nothing(slurm, demo, submitted):
+    assert "plot_cluster_pca" in by_slurm(demo, "--dry-run", FIGURE)
+    assert len(slurm.jobs()) == len(submitted)
+
+
+def test_one_figure_is_one_job(slurm, demo, submitted):
+    before = len(slurm.jobs())
+    by_slurm(demo, FIGURE)
+    assert len(slurm.jobs()) == before + 1
+    assert (demo / FIGURE).exists()
+
+
+def test_the_files_are_those_of_a_local_run(demo, make_clone):
+    local = make_clone()
+    ask_for_gpus(local)
+    local.snakemake(REPORT)
+    made = files_of(local)
+    assert made.keys() == files_of(demo).keys() - {name for name in files_of(demo) if "/cluster=0000/" in name}
+    differing = [name for name, content in made.items() if files_of(demo)[name] != content]
+    assert differing == []
+
+
+def files_of(clone):
+    """Size and content of all results that must not depend on where they were made."""
+    folder = clone / "results/demo"
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        name: path.read_bytes()
+        for name, path in paths.items()
+        if not name.startswith(MAY_DIFFER) and not path.is_symlink()
+    }
