@@ -16,6 +16,7 @@ from shape_calls import Call, Cluster, call_family, seed_of
 from coactivation_manifolds.errors import ConfigError
 from coactivation_manifolds.geometry.nulls.copula import reconstruction_map
 from coactivation_manifolds.geometry.nulls.p_values import LOOKS
+from coactivation_manifolds.geometry.nulls.shape_test import MOST_POINTS
 from coactivation_manifolds.geometry.pca import one_blas_thread, pca_restricted
 from coactivation_manifolds.geometry.shapes.irreducibility import published_planes
 from coactivation_manifolds.geometry.shapes.persistence import measure_persistence
@@ -25,7 +26,6 @@ Row = dict[str, Any]
 
 RECOVERED = 0.8
 PART = 0.8  # share of a cluster's members in one planted group, above which it is a part of that
-MOST_POINTS = 1_000
 UNTESTED: Row = {"p_any": None, "q": None, "shape": None, "candidate": None, "n_vertices": 0, "effect": 0.0}
 
 

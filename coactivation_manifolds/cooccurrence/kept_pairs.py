@@ -29,7 +29,7 @@ def read_bytes(stop, acc, out, size, i, p, q, totals, order, bits):  # type: ign
             for w in range(low // eight, (low + block) // eight):
                 hits = _bytes_at_least(words[w], least_bytes)
                 while hits:
-                    j = w * eight + np.uint64(trailing_zeros(hits)) // eight  # type: ignore[call-arg, assignment]
+                    j = w * eight + np.uint64(trailing_zeros(hits)) // eight  # type: ignore[call-arg, assignment]  # numba's intrinsic
                     n = np.int64(acc[j])
                     if n > 0 and n * (p + q) >= p * (n_i + totals[j]):
                         out[size] = pack(order[i], order[j], n, bits)

@@ -60,7 +60,7 @@ def read_masks(masked, limit, planes, levels, out, size, i, p, q, totals, order,
                     above |= hits & planes[w, level]
             hits |= above
             while hits and least >> levels == 0:
-                bit = np.uint64(trailing_zeros(hits))  # type: ignore[call-arg]
+                bit = np.uint64(trailing_zeros(hits))  # type: ignore[call-arg]  # numba's intrinsic
                 hits &= hits - one
                 j = masked + w * np.uint64(64) + bit
                 n = np.int64(0)

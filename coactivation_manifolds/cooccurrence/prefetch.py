@@ -18,7 +18,7 @@ def prefetch_lines(array, place, n_lines):  # type: ignore[no-untyped-def]  # ty
     """Ask for the lines of cache from array[place] on; places beyond the end are harmless."""
     line = np.uint64(LINE_BYTES // array.itemsize)
     for k in range(np.uint64(n_lines)):
-        _prefetch(array, np.uint64(place) + k * line)  # type: ignore[call-arg]
+        _prefetch(array, np.uint64(place) + k * line)  # type: ignore[call-arg]  # numba's intrinsic
 
 
 @intrinsic

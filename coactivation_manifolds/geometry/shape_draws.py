@@ -115,15 +115,19 @@ def draw_nulls(
     def tested(chosen: Sequence[ClusterRecord]) -> Iterator[TestedPoints]:
         return iterate_tested(chosen, index=index, decoder=decoder, settings=settings, seed=seed)
 
+    ahead = AHEAD * threads
     with _pool(threads) as pool:
-        drawn = {each.cluster_id: each for each in _draw_all(pool, tested(records), "first stage", settings, None)}
+        drawn = {
+            each.cluster_id: each
+            for each in _draw_all(pool, tested(records), "first stage", settings, None, ahead=ahead)
+        }
         n_family, n_draws = len(drawn) * settings["family"], LOOKS[-1]
         waiting = {name for name, each in drawn.items() if each.goes_on}
         while waiting and (needed := draws_needed(n_family, len(waiting), q=settings["max_q"])) > n_draws:
             n_draws = max(needed, 2 * n_draws)
             logger.info("%d clusters go on, with up to %d draws each", len(waiting), n_draws)
             chosen = tested([record for record in records if record.cluster_id in waiting])
-            for each in _draw_all(pool, chosen, "second stage", settings, n_draws):
+            for each in _draw_all(pool, chosen, "second stage", settings, n_draws, ahead=ahead):
                 drawn[each.cluster_id] = each
             waiting = {name for name in waiting if drawn[name].goes_on}
     names = statistic_names(has_decoder=decoder is not None)
@@ -155,8 +159,10 @@ def _draw_all(
     label: str,
     settings: Mapping[str, Any],
     n_draws: int | None,
+    *,
+    ahead: int,
 ) -> Iterator[Drawn]:
-    """Draw for each cluster, in their order, reading few clusters ahead."""
+    """Draw for each cluster, in their order, reading at most ``ahead`` clusters ahead."""
     started = last = time.monotonic()
     waiting: list[Future[Drawn]] = []
     n_done = 0
@@ -174,7 +180,7 @@ def _draw_all(
             tell()
             continue
         waiting.append(pool.submit(draw_one, each, dict(settings), n_draws))
-        while len(waiting) > AHEAD * pool._max_workers:  # type: ignore[attr-defined]
+        while len(waiting) > ahead:
             yield waiting.pop(0).result()
             n_done += 1
             tell()

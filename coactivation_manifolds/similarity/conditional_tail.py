@@ -24,7 +24,7 @@ SIDE_STEP = 0.4
 
 
 @compiled
-def measure_pairs(first, second, n_a, n_b, n_ab, weights, inclusion, step, spread, tokens, edges, found):  # type: ignore[no-untyped-def]
+def measure_pairs(first, second, n_a, n_b, n_ab, weights, inclusion, step, spread, tokens, edges, found):  # type: ignore[no-untyped-def]  # typed by numba
     """Write E[n_ab], its variance given n_a and n_b, and the tail's w and u below and above the point asked for.
 
     Parameters
@@ -66,7 +66,7 @@ def measure_pairs(first, second, n_a, n_b, n_ab, weights, inclusion, step, sprea
 
 
 @compiled
-def _joint(product, p_a, p_b, step, spread, both):  # type: ignore[no-untyped-def]
+def _joint(product, p_a, p_b, step, spread, both):  # type: ignore[no-untyped-def]  # typed by numba
     """P(both fire | k) = x_a x_b e_(k-2) / e_k (1 - P(either fires | k - 2)).
 
     Upwards where the factor is at most 1, downwards above, where that is stable, from an approximation at the top
@@ -92,7 +92,7 @@ def _joint(product, p_a, p_b, step, spread, both):  # type: ignore[no-untyped-de
 
 
 @compiled
-def _group(p_a, p_b, both, tokens, edges, table, size):  # type: ignore[no-untyped-def]
+def _group(p_a, p_b, both, tokens, edges, table, size):  # type: ignore[no-untyped-def]  # typed by numba
     """Fill the 2 x 2 tables of the groups (both, a only, b only, neither) and their sizes; return the mean of n_ab, its
     variance given n_a and n_b (0 where these leave it no choice), and the determinant of n_a's and n_b's covariance.
     """
@@ -126,7 +126,7 @@ def _group(p_a, p_b, both, tokens, edges, table, size):  # type: ignore[no-untyp
 
 
 @compiled
-def _saddlepoint(table, size, n_a, n_b, target, determinant):  # type: ignore[no-untyped-def]
+def _saddlepoint(table, size, n_a, n_b, target, determinant):  # type: ignore[no-untyped-def]  # typed by numba
     """W and u of the tail P(n_ab >= target + 1/2 | n_a, n_b).
 
     The saddlepoint, the tilts (x, y, z) of a alone, b alone and both, is the minimum of the convex function
@@ -178,7 +178,7 @@ def _saddlepoint(table, size, n_a, n_b, target, determinant):  # type: ignore[no
 
 
 @compiled
-def _objective(table, size, wanted, tilt):  # type: ignore[no-untyped-def]
+def _objective(table, size, wanted, tilt):  # type: ignore[no-untyped-def]  # typed by numba
     both, only_a, only_b = np.exp(tilt[2]), np.exp(tilt[0]), np.exp(tilt[1])
     total = -wanted[0] * tilt[0] - wanted[1] * tilt[1] - wanted[2] * tilt[2]
     for group in range(len(size)):
@@ -188,7 +188,7 @@ def _objective(table, size, wanted, tilt):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _derivatives(table, size, tilt, sums, hessian):  # type: ignore[no-untyped-def]
+def _derivatives(table, size, tilt, sums, hessian):  # type: ignore[no-untyped-def]  # typed by numba
     """Gradient and Hessian of K: the tilted expectations of the three counts, and their covariances."""
     both, only_a, only_b = np.exp(tilt[2]), np.exp(tilt[0]), np.exp(tilt[1])
     sum_a, sum_b, sum_z = 0.0, 0.0, 0.0
@@ -213,7 +213,7 @@ def _derivatives(table, size, tilt, sums, hessian):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _newton(hessian, gradient, step):  # type: ignore[no-untyped-def]
+def _newton(hessian, gradient, step):  # type: ignore[no-untyped-def]  # typed by numba
     """Write Hessian^-1 gradient, by Cholesky's factors; return how much a linear model falls along it."""
     l_00 = np.sqrt(max(hessian[0, 0], TINY))
     l_10, l_20 = hessian[0, 1] / l_00, hessian[0, 2] / l_00
