@@ -64,14 +64,11 @@ def bytes_text(part: dict[str, Any]) -> str:
     return "\n".join([sizes, "", *table_of(["", "", "bar", ""], rows), "", PASSES])
 
 
-PASSES = """Where pass 2 takes more of pass 1 than it should: pass 1 has become about twice as fast. Pass 2 reads the
-same files, if only the latents (two fifths of its processor time), finds the candidates that the shard did not keep (an
-eighth), and lists and counts their firings. Tried and kept: fewer candidates, by a bound over all shards; ids alone,
-read by several threads; each thread lists the firings of its own tokens, without a branch on whether a latent is
-wanted; postings of the next pairs are asked for ahead (processor seconds of the counting from 0.12 to 0.07, of a shard
-from 0.52 to 0.46, on a busy machine). Tried and left: marks of one bit, which fit the first cache but cost more
-operations (0.13). Not tried: writing posting lists in pass 1, which would be larger than the latents that pass 2
-reads."""
+PASSES = """Pass 2 reads the same files, if only the latents, finds the candidates that the shard did not keep, and lists
+and counts their firings. Tried and kept: fewer candidates, by a bound over all shards; ids alone, read by several
+threads; each thread lists the firings of its own tokens, without a branch on whether a latent is wanted; postings of
+the next pairs are asked for ahead. Tried and left: marks of one bit, which fit the first cache but cost more operations.
+Not tried: writing posting lists in pass 1, which would be larger than the latents that pass 2 reads."""
 
 
 def sizes_table(points: list[dict[str, Any]]) -> str:
