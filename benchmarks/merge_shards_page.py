@@ -64,11 +64,12 @@ def bytes_text(part: dict[str, Any]) -> str:
     return "\n".join([sizes, "", *table_of(["", "", "bar", ""], rows), "", PASSES])
 
 
-PASSES = """Pass 2 reads the same files, if only the latents, finds the candidates that the shard did not keep, and lists
-and counts their firings. Tried and kept: fewer candidates, by a bound over all shards; ids alone, read by several
-threads; each thread lists the firings of its own tokens, without a branch on whether a latent is wanted; postings of
-the next pairs are asked for ahead. Tried and left: marks of one bit, which fit the first cache but cost more operations.
-Not tried: writing posting lists in pass 1, which would be larger than the latents that pass 2 reads."""
+PASSES = """Pass 2 reads the same files, if only the latents, finds the candidates that the shard did not keep,
+and lists and counts their firings. Tried and kept: fewer candidates, by a bound over all shards; ids alone, read by
+several threads; each thread lists the firings of its own tokens, without a branch on whether a latent is wanted;
+postings of the next pairs are asked for ahead. Tried and left: marks of one bit, which fit the first cache but cost
+more operations. Not tried: writing posting lists in pass 1, which would be larger than the latents that pass 2
+reads."""
 
 
 def sizes_table(points: list[dict[str, Any]]) -> str:
