@@ -104,7 +104,7 @@ def main() -> int:
 def measure_cpu(arguments: argparse.Namespace) -> dict[str, Any]:
     """On the CPU, with as many threads as are asked for."""
     with cpu_threads(arguments.threads):
-        return measure(SHAPES[arguments.shape or "small"], torch.device("cpu"), min(3, arguments.repetitions))
+        return measure(SHAPES[arguments.shape or "small"], torch.device("cpu"), min(2, arguments.repetitions))
 
 
 def measure_gpu(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -84,7 +84,7 @@ Jobs = dict[str, int]
 def main() -> int:
     """Run the sections that are asked for."""
     parser = parser_of(__doc__, SECTIONS)
-    parser.set_defaults(only=[section for section in SECTIONS if section != "large"], repetitions=3)
+    parser.set_defaults(only=[section for section in SECTIONS if section != "large"], repetitions=2)
     parser.add_argument("--shards", type=int, nargs="+", default=list(SHARDS), help="sizes, the largest for all states")
     parser.add_argument("--large", type=int, default=LARGE, help="shards of the section large")
     run_sections(
