@@ -34,7 +34,7 @@ TOKEN_LENGTH = 14
 
 STATISTICS = {
     "circle": "hole \N{MULTIPLICATION SIGN} covered directions, of the ring",
-    "simplex": "filled share of the enclosing simplex",
+    "simplex": "skewness, over that of masses at the vertices",
     "helix": "gain over line and circle",
     "curve": "share of variance along the curve",
 }

@@ -62,8 +62,8 @@ def find_candidate(
         columns = [names.index(name) for name in may]
         smallest = p[:, columns].min(axis=0)
         unusual = {name: SHAPES[name] for name, value in zip(may, smallest, strict=True) if value <= max_p}
-        scores = make_cloud(activations @ turn).scores
-        called = call_shape(smallest[smallest <= max_p], scores, shapes=unusual)
+        cloud = make_cloud(activations @ turn)
+        called = call_shape(smallest[smallest <= max_p], cloud, shapes=unusual)
         if called is not None:
             kind, _, vertices = called.partition("_")
             fitted = fit_shape(activations, turn=turn, kind=kind, basis=basis, n_vertices=int(vertices or 0))

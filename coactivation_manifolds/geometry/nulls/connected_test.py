@@ -122,8 +122,8 @@ class StatisticOf:
         if tested is None:
             return None
         turn = make_turns(tested.decoder, len(members))[basis]
-        scores = make_cloud(tested.activations @ turn).scores
-        return float(measure_all(scores, shapes={shape: SHAPES[shape]})[0])
+        cloud = make_cloud(tested.activations @ turn)
+        return float(measure_all(cloud, shapes={shape: SHAPES[shape]})[0])
 
 
 def record_of(members: Sequence[int]) -> ClusterRecord:

@@ -138,7 +138,7 @@ def measure_subject(subject: Subject, *, shapes: Mapping[str, Shape] = SHAPES) -
 
 def _measure(activations: Array, turns: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Array:
     return np.concatenate(
-        [measure_all(make_cloud(activations @ turn).scores, shapes=shapes) for turn in turns.values()]
+        [measure_all(make_cloud(activations @ turn), shapes=shapes) for turn in turns.values()]
     )
 
 

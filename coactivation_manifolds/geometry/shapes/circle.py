@@ -17,7 +17,9 @@ N_SECTORS = 36
 LEAST_SHARE = 0.002  # of the points, that a sector needs to count as covered
 INNER = 0.05  # quantile of the radius that measures the hole
 WIDEST_GAP = 45.0
-LEAST_STATISTIC = 0.45
+LEAST_STATISTIC = 0.42
+LEAST_PLANE = 0.6  # of the variance
+MARGIN = 1.25  # by which a plane of less variance must be more of a ring
 
 
 class Circle(NamedTuple):
@@ -37,6 +39,8 @@ class Circle(NamedTuple):
         Largest angular gap in degrees that holds at most 0.5 % of the points near the ring.
     plane
         The two principal components, from 0.
+    share
+        Share of the variance of the cloud's components that the plane holds.
     centre, radius
         In that plane, in units of activation.
     angles
@@ -50,6 +54,7 @@ class Circle(NamedTuple):
     radius_cv: float
     gap: float
     plane: tuple[int, int]
+    share: float
     centre: tuple[float, float]
     radius: float
     angles: Array
@@ -57,6 +62,9 @@ class Circle(NamedTuple):
 
 def circle_statistic(scores: Array) -> float:
     """How much of a ring a cloud is: hole x coverage in the best plane of principal components.
+
+    The bumps of tiles make a ring wind round once more in components of little variance, so a later plane is taken only
+    where it is a quarter more of a ring than those before it.
 
     The circle of each plane is fitted algebraically (Taubin 1991, IEEE PAMI 13; by the Newton iteration of Chernov
     2010, "Circular and linear regression", chapter 5), which an arc does not draw inwards as the plain algebraic fit.
@@ -76,7 +84,7 @@ def fit_circle(scores: Array) -> Circle:
     """Fit a circle in the best plane; for the statistic see ``circle_statistic``."""
     i, j, statistic, hole, coverage, x, y, radius = _best_circle(scores, N_AXES)
     if scores.shape[1] < 2:
-        return Circle(0.0, 0.0, 0.0, np.inf, 360.0, (0, 0), (0.0, 0.0), 0.0, np.zeros(len(scores)))
+        return Circle(0.0, 0.0, 0.0, np.inf, 360.0, (0, 0), 0.0, (0.0, 0.0), 0.0, np.zeros(len(scores)))
     across, up = scores[:, i] - x, scores[:, j] - y
     distance, angles = np.hypot(across, up), np.arctan2(up, across)
     near = np.abs(distance / np.median(distance) - 1) < 0.25
@@ -87,6 +95,7 @@ def fit_circle(scores: Array) -> Circle:
         radius_cv=float(distance.std() / distance.mean()),
         gap=largest_gap(angles[near]),
         plane=(int(i), int(j)),
+        share=float((scores[:, [i, j]] ** 2).sum() / max((scores**2).sum(), np.finfo(float).tiny)),
         centre=(float(x), float(y)),
         radius=float(radius),
         angles=angles,
@@ -105,8 +114,9 @@ def largest_gap(angles: Array) -> float:
 
 
 def is_closed(circle: Circle) -> bool:
-    """Whether the ring is closed and hollow enough to be called a circle; an arc of 270 degrees is a curve."""
-    return circle.gap <= WIDEST_GAP and circle.statistic >= LEAST_STATISTIC
+    """Whether the ring is closed, hollow and large enough to be called a circle; an arc of 270 degrees is a curve."""
+    is_ring = circle.gap <= WIDEST_GAP and circle.statistic >= LEAST_STATISTIC
+    return is_ring and circle.share >= LEAST_PLANE
 
 
 def order_round(circle: Circle, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:
@@ -149,12 +159,13 @@ def _best_circle(scores, n_axes):  # type: ignore[no-untyped-def]  # typed by nu
             for t in range(n):
                 distance[t] = np.sqrt((across[t] - x) ** 2 + (up[t] - y) ** 2)
             coverage = _coverage(across, up, x, y)
-            if coverage <= best[2]:
+            least = MARGIN * best[2]
+            if coverage <= least:
                 continue
             inner = np.partition(distance, int(INNER * n))[int(INNER * n)]
             middle = np.partition(distance, n // 2)[n // 2]
             hole = inner / middle if middle > 0 else 0.0
-            if hole * coverage > best[2]:
+            if hole * coverage > least:
                 best = (i, j, hole * coverage, hole, coverage, x, y, radius)
     return best
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from coactivation_manifolds.geometry.pca import Array, Axes, pca_restricted
 from coactivation_manifolds.schemas import N_COMPONENTS
 
-TRIM = 0.05
-"""Share of points left out: those farthest from the mean."""
+TRIM, STRAY = 0.05, 0.01
+"""Shares of points left out, those farthest from the mean: where a shape is fitted, and where its corners count."""
 
 GAP_SHARE = 0.005
 """Share of the points that may lie in a gap without closing it."""
@@ -28,12 +28,16 @@ class Cloud(NamedTuple):
         int64 [m]: their numbers among all points, ascending.
     axes
         The principal axes; ``axes.project`` gives the scores of any point.
+    wide
+        float64 [m', p]: scores in the same axes of all points but the farthest hundredth, among them the corners that
+        trimming takes from a simplex.
 
     """
 
     scores: Array
     kept: npt.NDArray[np.int64]
     axes: Axes
+    wide: Array
 
 
 def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
@@ -53,10 +57,18 @@ def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
     values = np.asarray(points, dtype=np.float64)
     offset = values - values.mean(axis=0)
     distance = np.einsum("nd,nd->n", offset, offset)
-    n_kept = len(values) - int(trim * len(values))
-    kept = np.sort(np.argpartition(distance, n_kept - 1)[:n_kept]) if n_kept < len(values) else np.arange(n_kept)
+    kept = _nearest(distance, trim)
     pca = pca_restricted(values[kept], n_components=N_COMPONENTS)
-    return Cloud(np.ascontiguousarray(pca.scores), kept.astype(np.int64), pca)
+    wide = np.ascontiguousarray(pca.project(values[_nearest(distance, min(trim, STRAY))]))
+    return Cloud(np.ascontiguousarray(pca.scores), kept, pca, wide)
+
+
+def _nearest(distance: Array, trim: float) -> npt.NDArray[np.int64]:
+    """Numbers of all points but the farthest share, ascending."""
+    n_kept = len(distance) - int(trim * len(distance))
+    if n_kept == len(distance):
+        return np.arange(n_kept, dtype=np.int64)
+    return np.sort(np.argpartition(distance, n_kept - 1)[:n_kept]).astype(np.int64)
 
 
 def thin(scores: Array, most: int) -> Array:

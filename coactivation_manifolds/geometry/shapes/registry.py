@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circle_statistic, fit_circle, is_closed
+from coactivation_manifolds.geometry.shapes.cloud import Cloud
 from coactivation_manifolds.geometry.shapes.curve import LEAST_EXPLAINED, curve_statistic, fit_curve, is_open
 from coactivation_manifolds.geometry.shapes.helix import LEAST_GAIN, fit_helix, helix_statistic, is_wound
-from coactivation_manifolds.geometry.shapes.simplex import LEAST_FILLED, fit_simplex, is_filled, simplex_statistic
+from coactivation_manifolds.geometry.shapes.simplex import fit_simplex, is_filled, simplex_statistic
 
 Array = npt.NDArray[np.float64]
 
@@ -31,9 +32,9 @@ class Shape(NamedTuple):
     Attributes
     ----------
     statistic
-        Scores [m, p] of a trimmed cloud to a number, larger for more of the shape, 0 where it cannot be measured.
+        A cloud to a number, larger for more of the shape, 0 where it cannot be measured.
     fit
-        Scores to a named tuple with the field ``statistic`` and the shape's parameters.
+        A cloud to a named tuple with the field ``statistic`` and the shape's parameters.
     holds
         Whether a fit may be called by the shape's name.
     least
@@ -42,28 +43,31 @@ class Shape(NamedTuple):
 
     """
 
-    statistic: Callable[[Array], float]
-    fit: Callable[[Array], Any]
+    statistic: Callable[[Cloud], float]
+    fit: Callable[[Cloud], Any]
     holds: Callable[[Any], bool]
     least: float = 0.0
 
 
+def _of_scores(measure: Callable[[Array], Any]) -> Callable[[Cloud], Any]:
+    """The measure of a cloud's scores."""
+    return lambda cloud: measure(cloud.scores)
+
+
 SHAPES: Mapping[str, Shape] = {
-    "helix": Shape(helix_statistic, fit_helix, is_wound, LEAST_GAIN),
+    "helix": Shape(_of_scores(helix_statistic), _of_scores(fit_helix), is_wound, LEAST_GAIN),
     **{
-        f"simplex_{k}": Shape(
-            partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled, LEAST_FILLED[k]
-        )
+        f"simplex_{k}": Shape(partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled)
         for k in (6, 5, 4, 3)
     },
-    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
-    "curve": Shape(curve_statistic, fit_curve, is_open, LEAST_EXPLAINED),
+    "circle": Shape(_of_scores(circle_statistic), _of_scores(fit_circle), is_closed, LEAST_STATISTIC),
+    "curve": Shape(_of_scores(curve_statistic), _of_scores(fit_curve), is_open, LEAST_EXPLAINED),
 }
 """Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
 triangle's edges are a ring."""
 
 
-def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
+def measure_all(cloud: Cloud, *, shapes: Mapping[str, Shape] = SHAPES) -> Array:
     """The statistic of every shape, float64 [s] in the registry's order; ``least`` where the cloud does not hold.
 
     A test is of what can be called, and draws are treated alike: a blob that is a little more like a helix than its
@@ -71,21 +75,21 @@ def measure_all(scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> Array
 
     Parameters
     ----------
-    scores
-        float64 [m, p], centred, in principal axes (``cloud.make_cloud``).
+    cloud
+        What is measured (``cloud.make_cloud``).
     shapes
         Which shapes.
 
     """
-    return np.array([_measure(scores, shape) for shape in shapes.values()])
+    return np.array([_measure(cloud, shape) for shape in shapes.values()])
 
 
-def _measure(scores: Array, shape: Shape) -> float:
-    value = shape.statistic(scores)
-    return value if value > shape.least and shape.holds(shape.fit(scores)) else shape.least
+def _measure(cloud: Cloud, shape: Shape) -> float:
+    value = shape.statistic(cloud)
+    return value if value > shape.least and shape.holds(shape.fit(cloud)) else shape.least
 
 
-def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
+def call_shape(p: Array, cloud: Cloud, *, shapes: Mapping[str, Shape] = SHAPES) -> str | None:
     """Name of the first shape of the registry that is unusual and holds; None where none holds.
 
     Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have a
@@ -97,7 +101,7 @@ def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES)
     ----------
     p
         float64 [s] of the test, in the order of ``shapes``.
-    scores
+    cloud
         What was measured.
     shapes
         Which shapes.
@@ -106,6 +110,6 @@ def call_shape(p: Array, scores: Array, *, shapes: Mapping[str, Shape] = SHAPES)
     names = list(shapes)
     for s in np.argsort(np.maximum(p, UNUSUAL), kind="stable"):
         shape = shapes[names[s]]
-        if shape.holds(shape.fit(scores)):
+        if shape.holds(shape.fit(cloud)):
             return names[s]
     return None

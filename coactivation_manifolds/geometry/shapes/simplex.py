@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from coactivation_manifolds.geometry.shapes.cloud import Cloud
 from coactivation_manifolds.geometry.shapes.enclosing_simplex import (
     enclose,
     extreme_points,
     hull_volume,
     simplex_volume,
 )
+from coactivation_manifolds.geometry.shapes.skewness import multivariate_skewness
 from coactivation_manifolds.schemas import N_COMPONENTS
 
 Array = npt.NDArray[np.float64]
@@ -31,6 +33,9 @@ class Simplex(NamedTuple):
     Attributes
     ----------
     statistic
+        Skewness of the cloud over that of k equal masses at the vertices; 0 where the cloud is not as flat as such a
+        simplex.
+    filled
         Share of the enclosing simplex that the cloud's hull fills, in [0, 1]: 0.605 for a disc, 1 for a triangle.
     flatness
         Standard deviation along the last of the k - 1 components over that along the first.
@@ -51,6 +56,7 @@ class Simplex(NamedTuple):
     """
 
     statistic: float
+    filled: float
     flatness: float
     beyond: float
     occupied: float
@@ -58,43 +64,53 @@ class Simplex(NamedTuple):
     weights: Array
 
 
-def simplex_statistic(scores: Array, n_vertices: int) -> float:
-    """Volume of the cloud's hull over that of the least simplex around it, in the first n_vertices - 1 components.
+def simplex_statistic(cloud: Cloud, n_vertices: int) -> float:
+    """How far a cloud's mass lies out towards the vertices: its skewness over that of masses at the vertices alone.
+
+    Mardia's skewness in the first n_vertices - 1 components, over (n_vertices - 1) (n_vertices - 2). Measured on all
+    points but the farthest hundredth. A moment of all points varies far less from draw to draw than the volume of a
+    hull, which hangs on a few of them: for tetrahedra, whose latents leave each other so little room that pairs alone
+    make a filled simplex, the hull hardly tells the cloud from its null, and the skewness does.
 
     It is 0 where the spread along the components is not that of such a simplex (``Simplex.flatness``, ``beyond``),
-    which spares most null draws the search.
-
-    Both are of the extreme points in 32 (plane) or 40 directions of the components divided by their standard
-    deviations, which changes no ratio of volumes; the cloud comes trimmed (``make_cloud``).
+    which spares most null draws the search for the enclosing one.
 
     Parameters
     ----------
-    scores
-        float64 [m, p], centred, in principal axes. With fewer than n_vertices - 1 components it is 0.
+    cloud
+        The cloud. With fewer than n_vertices - 1 components it is 0.
     n_vertices
         3 to 6.
 
     """
-    return _fit(scores, n_vertices)[0]
-
-
-def fit_simplex(scores: Array, n_vertices: int) -> Simplex:
-    """Fit a simplex; for the statistic see ``simplex_statistic``."""
-    statistic, vertices = _fit(scores, n_vertices)
     d = n_vertices - 1
-    edges = vertices[1:] - vertices[0]
+    if not _is_flat(*_spreads(cloud.scores, n_vertices), n_vertices) or len(cloud.scores) <= d:
+        return 0.0
+    return multivariate_skewness(cloud.wide[:, :d]) / (d * (d - 1))
+
+
+def fit_simplex(cloud: Cloud, n_vertices: int) -> Simplex:
+    """Fit a simplex; for the statistic see ``simplex_statistic``.
+
+    Hull and enclosing simplex are of the extreme points in 32 (plane) or 40 directions of the components divided by
+    their standard deviations, which changes no ratio of volumes; the cloud is trimmed (``make_cloud``).
+    """
+    scores, d = cloud.scores, n_vertices - 1
+    statistic = simplex_statistic(cloud, n_vertices)
     flatness, beyond = _spreads(scores, n_vertices)
-    if statistic == 0:
-        return Simplex(0.0, flatness, beyond, 0.0, vertices, np.full((len(scores), n_vertices), 1 / n_vertices))
-    rest = np.linalg.solve(edges.T, (scores[:, :d] - vertices[0]).T).T
+    filled, vertices = _enclose(scores, n_vertices) if statistic > 0 else (0.0, np.zeros((n_vertices, d)))
+    if filled == 0:
+        weights = np.full((len(scores), n_vertices), 1 / n_vertices)
+        return Simplex(statistic, 0.0, flatness, beyond, 0.0, vertices, weights)
+    rest = np.linalg.solve((vertices[1:] - vertices[0]).T, (scores[:, :d] - vertices[0]).T).T
     weights = np.column_stack([1 - rest.sum(axis=1), rest])
-    return Simplex(statistic, flatness, beyond, occupied_share(weights), vertices, weights)
+    return Simplex(statistic, filled, flatness, beyond, occupied_share(weights), vertices, weights)
 
 
 def is_filled(simplex: Simplex) -> bool:
     """Whether hull and points fill enough of the simplex to be called one; the hull is 0 for others than simplices."""
     k = len(simplex.vertices)
-    return simplex.statistic >= LEAST_FILLED[k] and simplex.occupied >= LEAST_OCCUPIED[k]
+    return simplex.filled >= LEAST_FILLED[k] and simplex.occupied >= LEAST_OCCUPIED[k]
 
 
 def occupied_share(weights: Array) -> float:
@@ -139,12 +155,13 @@ def _spreads(scores: Array, n_vertices: int) -> tuple[float, float]:
     return float(spread[d - 1] / spread[0]), float(spread[d] / spread[d - 1]) if len(spread) > d else left
 
 
-def _fit(scores: Array, n_vertices: int) -> tuple[float, Array]:
+def _is_flat(flatness: float, beyond: float, n_vertices: int) -> bool:
+    return flatness >= LEAST_FLATNESS[n_vertices] and beyond <= MOST_BEYOND[n_vertices]
+
+
+def _enclose(scores: Array, n_vertices: int) -> tuple[float, Array]:
+    """Share of the enclosing simplex that the hull fills, and its vertices."""
     d = n_vertices - 1
-    flatness, beyond = _spreads(scores, n_vertices)
-    flat = flatness >= LEAST_FLATNESS[n_vertices] and beyond <= MOST_BEYOND[n_vertices]
-    if not flat or len(scores) <= d:
-        return 0.0, np.zeros((n_vertices, d))
     scale = scores[:, :d].std(axis=0)
     points = scores[:, :d] / scale
     extremes = extreme_points(points)

@@ -41,7 +41,7 @@ def small_p(make, change=keep_all, shapes=RAW):
             copula = change(fit_copula(points, rng=rng))
 
             def measure(activations):
-                return measure_all(make_cloud(activations).scores, shapes=shapes)
+                return measure_all(make_cloud(activations), shapes=shapes)
 
             draws = [measure(draw_activations(copula, N_POINTS, rng=rng)) for _ in range(N_DRAWS)]
             found += min_p(measure(points), np.array(draws)) <= 0.05

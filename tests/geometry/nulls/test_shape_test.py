@@ -18,7 +18,7 @@ def outcome(activations, rng, *, seed=0, decoder=True, looks=FEW):
 
 
 def called(subject, test):
-    return call_shape(test.p, make_cloud(subject.activations @ subject.turn).scores)
+    return call_shape(test.p, make_cloud(subject.activations @ subject.turn))
 
 
 @pytest.mark.parametrize("k", [5, 7, 9])
@@ -62,26 +62,26 @@ def test_same_seed_same_test_and_large_clusters_are_sampled():
 
 
 def test_a_shape_of_one_s_own():
-    flat = Shape(lambda scores: float(scores.shape[1] < 3), lambda scores: scores.shape, lambda fit: True)
-    scores = make_cloud(np.random.default_rng(6).normal(size=(100, 2))).scores
-    assert list(measure_all(scores, shapes={"flat": flat})) == [1.0]
-    assert call_shape(np.array([0.01]), scores, shapes={"flat": flat}) == "flat"
+    flat = Shape(lambda cloud: float(cloud.scores.shape[1] < 3), lambda cloud: cloud.scores.shape, lambda fit: True)
+    cloud = make_cloud(np.random.default_rng(6).normal(size=(100, 2)))
+    assert list(measure_all(cloud, shapes={"flat": flat})) == [1.0]
+    assert call_shape(np.array([0.01]), cloud, shapes={"flat": flat}) == "flat"
 
 
 def test_nothing_is_called_that_does_not_hold():
     arc = ring(np.random.default_rng(7), 500, degrees=200)
-    scores = make_cloud(embed(np.random.default_rng(8), arc, dimensions=6, noise=0.1)).scores
+    cloud = make_cloud(embed(np.random.default_rng(8), arc, dimensions=6, noise=0.1))
     p = np.full(len(SHAPES), 0.5)
     p[NAMES.index("circle")], p[NAMES.index("curve")] = 0.001, 0.01
-    assert call_shape(p, scores) == "curve"
-    assert call_shape(p[:1], scores, shapes={"circle": SHAPES["circle"]}) is None
+    assert call_shape(p, cloud) == "curve"
+    assert call_shape(p[:1], cloud, shapes={"circle": SHAPES["circle"]}) is None
 
 
 def test_every_registered_shape_measures_and_fits():
-    scores = make_cloud(np.random.default_rng(8).normal(size=(200, 6))).scores
-    measured = measure_all(scores)
+    cloud = make_cloud(np.random.default_rng(8).normal(size=(200, 6)))
+    measured = measure_all(cloud)
     assert np.isfinite(measured).all()
     for value, shape in zip(measured, SHAPES.values(), strict=True):
-        fit = shape.fit(scores)
+        fit = shape.fit(cloud)
         assert isinstance(shape.holds(fit), bool | np.bool_)
         assert value == (max(shape.least, fit.statistic) if shape.holds(fit) else shape.least)
