@@ -69,8 +69,9 @@ def helix_statistic(scores: Array) -> float:
     of the space (``helix_search``). Where such a helix explains more than line and circle do, a becomes each point's
     nearest place on the helix, in turns with the regression, as for a principal curve (Hastie and Stuetzle 1989, JASA
     84): noise along the axis would else blur the windings. Each half of the points (even and odd, at most 500) is
-    scored by the fit to the other. The residuals of the line (along the first component) and of the circle (in the best plane,
-    with every point's angle free) are counted in the same three dimensions, without the loss that validation brings.
+    scored by the fit to the other. The residuals of the line (along the first component) and of the circle (in the best
+    plane, with every point's angle free) are counted in the same three dimensions, without the loss that validation
+    brings.
 
     Parameters
     ----------
