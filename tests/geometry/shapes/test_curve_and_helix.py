@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from analytic_clouds import embed, helix, line, ring, simplex, wave
+from analytic_clouds import disc, embed, helix, line, ring, simplex, wave
 
 from coactivation_manifolds.geometry.shapes.cloud import make_cloud, widest_gap
 from coactivation_manifolds.geometry.shapes.curve import curve_statistic, fit_curve, is_open, order_along
@@ -48,6 +48,15 @@ def test_a_ring_is_not_open():
         assert not is_open(fit_curve(scores_of(rng, ring(rng, n))))
 
 
+def test_a_thick_line_is_open():
+    """A curve up one side of the band and back on the other explains more, and is not what the band is."""
+    rng = np.random.default_rng(9)
+    band = np.hstack([line(rng, 800), rng.uniform(-0.5, 0.5, (800, 1))])
+    curve = fit_curve(scores_of(rng, band, noise=0.1))
+    assert is_open(curve)
+    assert curve.opening > 8
+
+
 def test_outliers_and_unequal_density_of_a_curve():
     rng = np.random.default_rng(3)
     crowded = wave(rng, 4_000)
@@ -80,6 +89,27 @@ def test_helices(n, turns):
     assert 0.8 * turns - 0.1 < fit.turns < 1.05 * turns + 0.1
     assert fit.radius == pytest.approx(1, abs=0.15)
     assert fit.period == pytest.approx(4 / turns, rel=0.15)
+
+
+@pytest.mark.parametrize("turns", [1.5, 2])
+def test_noise_along_the_axis_does_not_blur_the_windings(turns):
+    rng = np.random.default_rng(10)
+    points = helix(rng, 1_000, turns=turns, length=2 * turns)
+    cloud = make_cloud(embed(rng, points, dimensions=10, noise=0.7))
+    fit = fit_helix(cloud.scores)
+    assert is_wound(fit)
+    assert fit.explained > 0.85 and fit.flatness > 0.7
+    assert abs(np.corrcoef(fit.position, points[cloud.kept, 0])[0, 1]) > 0.98
+
+
+def test_cylinders_and_flat_windings_are_no_helix():
+    rng = np.random.default_rng(11)
+    for around in (disc(rng, 2_000), ring(rng, 2_000)):
+        assert not is_wound(fit_helix(scores_of(rng, np.hstack([line(rng, 2_000), around]))))
+    flat = helix(rng, 2_000, turns=2, length=4) * [1, 1, 0.1]
+    fit = fit_helix(scores_of(rng, flat, noise=0.05))
+    assert fit.flatness < 0.3
+    assert not is_wound(fit)
 
 
 @pytest.mark.parametrize("length", [2, 3])
