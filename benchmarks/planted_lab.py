@@ -43,7 +43,7 @@ def lone_cluster(group: Group, *, seed: int, code: str = "relu") -> Cluster:
 
 def call_alone(group: Group, seed: int) -> str | None:
     """What the group is called at p <= 0.01 of at most 200 draws."""
-    outcome, _ = first_outcome(lone_cluster(group, seed=seed), looks=LOOKS)
+    outcome = first_outcome(lone_cluster(group, seed=seed), looks=LOOKS)
     return outcome.candidate if outcome.p_any <= MAX_P else None
 
 
