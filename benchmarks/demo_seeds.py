@@ -25,6 +25,7 @@ from typing import Any
 
 from demo_calls import read_calls
 from demo_seeds_table import markdown_table, missed_bars
+from measuring import put_between
 
 from coactivation_manifolds import paths
 from coactivation_manifolds.experiment.config import load_experiment
@@ -56,7 +57,8 @@ def main() -> int:
     results = {seed: read_result(name) for seed, name in done.items()}
     table = markdown_table(results)
     print(table)
-    put_into_page(table, arguments.experiment)
+    if not put_between(PAGE, f"table {arguments.experiment}", table):
+        print(f"{PAGE} has no place for a table of {arguments.experiment}: not written")
     missing = [seed for seed in names if seed not in done]
     if missing:
         print(f"not done, so not in the table: seeds {', '.join(map(str, missing))}")
@@ -126,18 +128,6 @@ def read_result(name: str) -> dict[str, Any]:
     check = read_json(paths.fill(paths.PLANTED_CHECK, experiment=name))
     sae = read_json(paths.fill(paths.TRAINED, experiment=name) / "sae_losses.json")
     return {**check, "sae": sae, "calls": read_calls(name)}
-
-
-def put_into_page(table: str, experiment: str) -> None:
-    """Replace the table between its marks in docs/demo.md."""
-    first, last = f"<!-- table {experiment} -->", f"<!-- end of table {experiment} -->"
-    page = PAGE.read_text(encoding="utf-8")
-    if first not in page or last not in page:
-        print(f"{PAGE} has no place for a table of {experiment} ({first}); not written")
-        return
-    before, rest = page.split(first, 1)
-    _, after = rest.split(last, 1)
-    PAGE.write_text(f"{before}{first}\n{table}\n{last}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from coactivation_manifolds.training.planted_readings import ProcessTruth
 demo_calls = load_script("benchmarks/demo_calls.py")
 table = load_script("benchmarks/demo_seeds_table.py")
 demo_seeds = load_script("benchmarks/demo_seeds.py")
+measuring = load_script("benchmarks/measuring.py")
 
 RING, TRIANGLE, NOISE = list(range(7)), list(range(7, 13)), [13, 14, 15]
 N = 300
@@ -131,13 +133,11 @@ def test_one_seed_in_ten_may_be_called_wrong(run: dict[str, Any]) -> None:
     assert len(missed) == 1 and "called a circle" in missed[0]
 
 
-def test_the_page_takes_the_table(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "docs").mkdir()
-    page = tmp_path / "docs/demo.md"
+def test_the_page_takes_the_table(tmp_path: Path) -> None:
+    page = tmp_path / "demo.md"
     page.write_text("before\n<!-- table demo -->\nold\n<!-- end of table demo -->\nafter\n", encoding="utf-8")
-    demo_seeds.put_into_page("| new |", "demo")
-    demo_seeds.put_into_page("| elsewhere |", "demo_mess3")
+    assert measuring.put_between(page, "table demo", "| new |")
+    assert not measuring.put_between(page, "table demo_mess3", "| elsewhere |")
     assert page.read_text(encoding="utf-8") == (
         "before\n<!-- table demo -->\n| new |\n<!-- end of table demo -->\nafter\n"
     )
