@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from curveball import draw_patterns
-from measuring import parser_of, run_sections
+from measuring import in_processes, parser_of, run_sections
 
 from coactivation_manifolds.similarity.configuration_model import solve_configuration_model
 from coactivation_manifolds.similarity.fixed_counts import FixedCounts, solve_fixed_counts
@@ -46,11 +46,16 @@ def main() -> None:
 
 def measure_sampled(arguments: argparse.Namespace) -> dict[str, Any]:
     """For each case and kind of pair: model over sampled, before and after the token and latent counts are fixed."""
-    cases = []
-    for mean_l0, top_k in CASES:
-        fires = draw_firings(mean_l0, top_k=top_k, seed=arguments.seed)
-        cases.append({"mean_l0": mean_l0, "top_k": top_k, **compare_with_samples(fires, seed=arguments.seed)})
+    jobs = [(*case, arguments.seed) for case in CASES]
+    cases = in_processes(measure_case, jobs, arguments.threads, what="edges, sampled")
     return {"seed": arguments.seed, "tokens": TOKENS, "latents": LATENTS, "samples": SAMPLES, "cases": cases}
+
+
+def measure_case(job: tuple[int, bool, int]) -> dict[str, Any]:
+    """One mean L0, TopK or not, and a seed."""
+    mean_l0, top_k, seed = job
+    fires = draw_firings(mean_l0, top_k=top_k, seed=seed)
+    return {"mean_l0": mean_l0, "top_k": top_k, **compare_with_samples(fires, seed=seed)}
 
 
 def draw_firings(mean_l0: int, *, top_k: bool, seed: int) -> Patterns:

@@ -10,15 +10,19 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
+    "in_processes",
     "largest_memory_kib",
     "machine",
+    "memory_of_all_kib",
     "parser_of",
+    "put_between",
     "ratio",
     "recorded",
     "run_sections",
@@ -27,6 +31,10 @@ __all__ = [
     "verdict",
 ]
 
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+SECONDS_BETWEEN_LINES = 20.0
 STARTED = time.perf_counter()
 RESULTS = Path("docs/benchmarks")
 """One JSON file for each benchmark; the page is written from them."""
@@ -75,6 +83,32 @@ def run_sections(name: str, arguments: argparse.Namespace, measures: dict[str, C
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
+def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job], threads: int, *, what: str) -> list[Result]:
+    """The function of each job, in the jobs' order, some processes at once; says now and then how many are done."""
+    begin = last = time.monotonic()
+    results: list[Result] = []
+    with ProcessPoolExecutor(threads) if threads > 1 else contextlib.nullcontext() as pool:
+        for result in (pool.map if pool else map)(function, jobs):
+            results.append(result)
+            now = time.monotonic()
+            if now - last >= SECONDS_BETWEEN_LINES or len(results) == len(jobs):
+                last = now
+                print(f"{what}: {len(results)} of {len(jobs)} after {(now - begin) / 60:.1f} minutes", flush=True)
+    return results
+
+
+def put_between(page: Path, name: str, text: str) -> bool:
+    """Put text between the marks `<!-- NAME -->` and `<!-- end of NAME -->` of a page; False where it has none."""
+    first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    whole = page.read_text(encoding="utf-8")
+    if first not in whole or last not in whole:
+        return False
+    before, rest = whole.split(first, 1)
+    _, after = rest.split(last, 1)
+    page.write_text(f"{before}{first}\n{text}\n{last}{after}", encoding="utf-8")
+    return True
+
+
 def recorded(name: str) -> dict[str, Any]:
     """The numbers of a benchmark's last run; empty where there was none."""
     path = RESULTS / f"{name}.json"
@@ -101,6 +135,12 @@ def take_turns(
 def largest_memory_kib() -> int:
     """The largest resident memory of this process and of its children that ended, KiB, by the kernel's account."""
     return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def memory_of_all_kib(processes: int) -> int:
+    """An upper bound of this process and its children: its own largest memory, and that of the largest child each."""
+    own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return int(own + processes * child)
 
 
 def machine(threads: int) -> dict[str, Any]:

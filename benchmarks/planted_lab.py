@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 DIMENSION, ELSEWHERE = 128, 20_000  # of the vectors; tokens without the group
 MAX_P = 0.01
-LOOKS = (100, 200)
+LOOKS = (50, 200)
 POWER_SHAPES = {"circle": "circle", "simplex": "simplex", "helix": "helix", "line": "curve", "arc": "curve"}
 POWER_POINTS = (64, 125, 250, 500, 1_000)
 POWER_SNR = (3.0, 5.0, 10.0)
@@ -43,7 +43,7 @@ def lone_cluster(group: Group, *, seed: int, code: str = "relu") -> Cluster:
 
 def call_alone(group: Group, seed: int) -> str | None:
     """What the group is called at p <= 0.01 of at most 200 draws."""
-    outcome, _ = first_outcome(lone_cluster(group, seed=seed), looks=LOOKS)
+    outcome = first_outcome(lone_cluster(group, seed=seed), looks=LOOKS)
     return outcome.candidate if outcome.p_any <= MAX_P else None
 
 

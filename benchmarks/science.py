@@ -1,23 +1,30 @@
 """Planted truth: are the clusters, shapes, p-values and controls right? Numbers for docs/validation.md.
 
-    .venv/bin/python benchmarks/science.py                              the full form, 20 minutes or so on two cores
-    .venv/bin/python benchmarks/science.py --seed 20261 --only planted
+    .venv/bin/python benchmarks/science.py                              all sections, about half an hour on two cores
+    .venv/bin/python benchmarks/science.py --seed 20261 --only planted shift
+    .venv/bin/python benchmarks/edge_significance.py                    the null of edges, a benchmark of its own
     .venv/bin/python benchmarks/science_page.py                         writes docs/validation.md from the last numbers
 
-What was tuned was tuned on seeds below 1,000. One process for each world, or a few clusters, --threads at once.
+Each section is written to docs/benchmarks/science.json when it is done, so that a run can go on with the others. What
+was tuned was tuned on seeds below 1,000. One process for each world, or a few clusters, --threads at once. Every
+planted group and cluster, for a look at what went wrong, is left in results/bench_science/planted_rows.json.
 """
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import largest_memory_kib, parser_of, run_sections
+from measuring import in_processes, memory_of_all_kib, parser_of, run_sections
+from planted_codes import Group
 from planted_geometry import WorldPlan, draw_group, make_world, plan_world
 from planted_lab import call_drawn, limit_jobs, lone_cluster, power_jobs, summarize_power
 from planted_results import run_world
@@ -31,6 +38,7 @@ from coactivation_manifolds.geometry.pca import one_blas_thread
 
 SECTIONS = ("planted", "shift", "power", "limits", "trained", "cost")
 DEFAULT_SEED = 20_261
+ROWS = Path("results/bench_science/planted_rows.json")
 
 
 def main() -> int:
@@ -39,9 +47,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--worlds", type=int, default=24)
     parser.add_argument("--shift-runs", type=int, default=20)
-    parser.add_argument("--power-repeats", type=int, default=12)
+    parser.add_argument("--power-repeats", type=int, default=10)
     parser.add_argument("--limit-repeats", type=int, default=10)
     parser.add_argument("--cost-clusters", type=int, default=1_000)
+    parser.add_argument("--train-steps", type=int, default=None, help="of the trained codes (default: as configured)")
     arguments = parser.parse_args()
     if arguments.seed < 1_000:
         print(f"seed {arguments.seed} is one of those that were used to tune: its numbers say little")
@@ -54,7 +63,7 @@ def main() -> int:
             "power": measure_power,
             "limits": measure_limits,
             "trained": measure_trained,
-            "cost": measure_cost,
+            "cost": measure_cost_apart,
         },
     )
     return 0
@@ -63,14 +72,17 @@ def main() -> int:
 def measure_planted(arguments: Namespace) -> dict[str, Any]:
     """Recovery, calls, calibration, ROC and cosine over all worlds."""
     plans = [plan_world(number, seed=arguments.seed) for number in range(arguments.worlds)]
-    rows = [row for rows in in_processes(run_world, plans, arguments.threads) for row in rows]
+    worlds = in_processes(run_world, plans, arguments.threads, what="planted, worlds")
+    rows = [row for world in worlds for row in world]
+    ROWS.parent.mkdir(parents=True, exist_ok=True)
+    ROWS.write_text(json.dumps(rows, default=str) + "\n", encoding="utf-8")
     return {"seed": arguments.seed, "worlds": arguments.worlds, **summarize(rows)}
 
 
 def measure_shift(arguments: Namespace) -> dict[str, Any]:
     """Worlds whose latents were shifted along the corpus: edges, clusters and calls that are left."""
     plans = [plan_world(number, seed=arguments.seed + 1) for number in range(arguments.shift_runs)]
-    runs = in_processes(shift_world, plans, arguments.threads)
+    runs = in_processes(shift_world, plans, arguments.threads, what="shift, runs")
     return {
         "seed": arguments.seed + 1,
         "runs": runs,
@@ -104,14 +116,14 @@ def shift_world(plan: WorldPlan) -> dict[str, int]:
 def measure_power(arguments: Namespace) -> dict[str, Any]:
     """Share of right calls of a lone shape, over points and noise."""
     jobs = power_jobs(arguments.seed, arguments.power_repeats)
-    calls = in_processes(_call_one, jobs, arguments.threads)
+    calls = in_processes(_call_one, jobs, arguments.threads, what="power, shapes")
     return {"seed": arguments.seed, "repeats": arguments.power_repeats, "shapes": summarize_power(jobs, calls)}
 
 
 def measure_limits(arguments: Namespace) -> dict[str, Any]:
     """Calls of lone rings while one thing is varied: overlap, angle, tiles, noise."""
     jobs = limit_jobs(arguments.seed, arguments.limit_repeats)
-    calls = in_processes(_call_one, [job for _, _, job in jobs], arguments.threads)
+    calls = in_processes(_call_one, [job for _, _, job in jobs], arguments.threads, what="limits, rings")
     found: dict[str, dict[str, dict[str, int]]] = {}
     for (what, value, _), call in zip(jobs, calls, strict=True):
         counts = found.setdefault(what, {}).setdefault(value, {})
@@ -121,10 +133,15 @@ def measure_limits(arguments: Namespace) -> dict[str, Any]:
 
 def measure_trained(arguments: Namespace) -> dict[str, Any]:
     """The same vectors through SAEs that sae-lens trained on them."""
-    return {
-        "seed": arguments.seed,
-        "runs": [run_trained(architecture, seed=arguments.seed) for architecture in ("topk", "batchtopk")],
-    }
+    train = partial(run_trained, seed=arguments.seed, steps=arguments.train_steps)
+    runs = in_processes(train, ("topk", "batchtopk"), arguments.threads, what="trained, codes")
+    return {"seed": arguments.seed, "runs": runs}
+
+
+def measure_cost_apart(arguments: Namespace) -> dict[str, Any]:
+    """``measure_cost`` in a process of its own: memory is what this takes, and not the sections before."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure_cost, arguments).result()
 
 
 def measure_cost(arguments: Namespace) -> dict[str, Any]:
@@ -143,19 +160,21 @@ def measure_cost(arguments: Namespace) -> dict[str, Any]:
         )
         for place in range(arguments.cost_clusters)
     ]
-    clusters = [lone_cluster(group, seed=arguments.seed + place) for place, group in enumerate(groups)]
-    before = largest_memory_kib()
+    jobs = [(group, arguments.seed + place) for place, group in enumerate(groups)]
+    clusters = in_processes(_make_one, jobs, arguments.threads, what="cost, clusters made")
+    before = memory_of_all_kib(arguments.threads)
     begin = time.perf_counter()
     calls = call_family(clusters, threads=arguments.threads)
     seconds = time.perf_counter() - begin
     return {
+        "seed": arguments.seed,
         "clusters": len(clusters),
         "seconds": round(seconds, 1),
         "points": int(sum(len(cluster.points) for cluster in clusters)),
         "draws": sum(call.outcome.n_draws for call in calls),
         "calls": sum(call.shape is not None for call in calls),
         "maxrss_before_kib": before,
-        "maxrss_kib": largest_memory_kib(),
+        "maxrss_kib": memory_of_all_kib(arguments.threads),
         "growth": {f"{k} latents, {n} points": seconds_each(k, n, arguments.seed) for k, n in GROWTH},
     }
 
@@ -176,12 +195,8 @@ def seconds_each(k: int, n: int, seed: int, *, clusters: int = 4) -> float:
     return round((time.process_time() - begin) / clusters, 3)
 
 
-def in_processes(function: Callable[[Any], Any], jobs: Iterable[Any], threads: int) -> list[Any]:
-    """The function of each job, in the jobs' order, some processes at once."""
-    if threads == 1:
-        return [function(job) for job in jobs]
-    with ProcessPoolExecutor(threads) as pool:
-        return list(pool.map(function, jobs))
+def _make_one(job: tuple[Group, int]) -> Cluster:
+    return lone_cluster(job[0], seed=job[1])
 
 
 def _call_one(job: tuple[str, int, dict[str, Any]]) -> str | None:

@@ -19,6 +19,7 @@ from coactivation_manifolds.clustering.membership import Clusters
 from coactivation_manifolds.clustering.spec import parse_spec
 from coactivation_manifolds.clustering.summary import MISSED_BELOW
 from coactivation_manifolds.cooccurrence.kernel import count_pairs
+from coactivation_manifolds.geometry.shape_points import LEAST_LATENTS
 from coactivation_manifolds.similarity.cosine import similar_rows
 from coactivation_manifolds.similarity.edges import EdgeFilters, edge_table, number_of_pairs
 from coactivation_manifolds.similarity.shard_sums import CorpusTotals
@@ -28,7 +29,7 @@ Array = npt.NDArray[Any]
 CLUSTERING = "components_j0.20"
 """Fixed in advance: the clustering that the default configuration opens its report with."""
 FLOOR, MIN_COUNT, MIN_FIRINGS = (1, 50), 10, 1  # the configuration's defaults
-MIN_POINTS, MIN_SIZE, MAX_SIZE = 64, 2, 50
+MIN_POINTS, MAX_SIZE = 64, 50
 
 
 class Found(NamedTuple):
@@ -110,6 +111,6 @@ def points_of(activations: Array, members: Array) -> Array:
 
 def is_tested(activations: Array, members: Array) -> bool:
     """Whether a cluster is within the size bounds and has enough points."""
-    if not MIN_SIZE <= len(members) <= MAX_SIZE:
+    if not LEAST_LATENTS <= len(members) <= MAX_SIZE:
         return False
     return int((activations[:, members] > 0).any(axis=1).sum()) >= MIN_POINTS

@@ -17,6 +17,7 @@ Row = dict[str, Any]
 SHAPES = ("circle", "arc", "simplex", "helix", "line")
 NEGATIVES = ("blob", "mixture")
 CALLS = ("circle", "simplex", "helix", "curve", "none", "not found")
+REASONS = ("not found", "not tested", "p above 0.05", "q above 0.05", "no shape holds", "another name")
 MAX_Q = 0.05
 CURVE_POINTS = 60
 
@@ -47,6 +48,7 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
             for tier in ("noise", "few points", "overlap")
             if (there := [row for row in rows if row["tier"] == tier])
         },
+        "not_right": {kind: not_right(of_kind(moderate, kind)) for kind in SHAPES},
         "confusion": confusion([row for row in rows if row["tier"] == "moderate"]),
         "calibration": calibration(found),
         "false_calls": false_calls(rows),
@@ -61,6 +63,26 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
 def is_right(row: Row) -> bool:
     """Whether a planted shape was found and called by its name."""
     return bool(row["recovered"]) and row["shape"] == row["truth"]
+
+
+def not_right(rows: Sequence[Row]) -> dict[str, int]:
+    """Why shapes were not called right: how often each of ``REASONS``."""
+    counts = Counter(reason for row in rows if (reason := _reason(row)) is not None)
+    return {reason: counts[reason] for reason in REASONS}
+
+
+def _reason(row: Row) -> str | None:
+    if is_right(row):
+        return None
+    if not row["recovered"]:
+        return "not found"
+    if row["p_any"] is None:
+        return "not tested"
+    if row["shape"] is not None:
+        return "another name"
+    if row["p_any"] > MAX_Q:
+        return "p above 0.05"
+    return "no shape holds" if row["candidate"] is None else "q above 0.05"
 
 
 def of_kind(rows: Sequence[Row], kind: str) -> list[Row]:

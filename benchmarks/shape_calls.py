@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from coactivation_manifolds.clustering.summary import members_sha
 from coactivation_manifolds.geometry.candidates import find_candidate
-from coactivation_manifolds.geometry.nulls.p_values import LOOKS, NullTest, draws_needed, needs_more, q_values
+from coactivation_manifolds.geometry.nulls.p_values import LOOKS, NullTest, is_undecided, needs_more, q_values
 from coactivation_manifolds.geometry.nulls.shape_test import Subject, prepare, run_first_stage, run_second_stage
+from coactivation_manifolds.geometry.shape_draws import draw_on
 
 Array = npt.NDArray[Any]
 
-MAX_Q = 0.05
+MAX_Q, FAMILY = 0.05, 4  # the configuration's defaults: shapes.max_q, shapes.family
 
 
 class Cluster(NamedTuple):
@@ -42,6 +43,8 @@ class Outcome(NamedTuple):
         What would be called if q is small enough, without the number of vertices; None where nothing holds.
     n_vertices
         Of a simplex, else 0.
+    goes_on
+        Whether the second stage must draw on.
 
     """
 
@@ -51,6 +54,7 @@ class Outcome(NamedTuple):
     effect: float
     candidate: str | None
     n_vertices: int
+    goes_on: bool
 
 
 class Call(NamedTuple):
@@ -67,7 +71,7 @@ def seed_of(members: Array, *, seed: int) -> int:
 
 
 def call_family(clusters: Sequence[Cluster], *, threads: int = 1, looks: Sequence[int] = LOOKS) -> list[Call]:
-    """Test the clusters of one clustering in two stages, and call shapes at q <= 0.05 over all of them.
+    """Test the clusters of one clustering in the library's stages, and call shapes at q <= 0.05 over all of them.
 
     Parameters
     ----------
@@ -76,19 +80,18 @@ def call_family(clusters: Sequence[Cluster], *, threads: int = 1, looks: Sequenc
     threads
         Processes at once.
     looks
-        Of the first stage; with fewer draws than the library's there is no second stage.
+        Of the first stage; with fewer draws than the library's nothing goes on.
 
     """
     with ProcessPoolExecutor(threads) if threads > 1 else _InOneProcess() as pool:
-        first = list(pool.map(partial(first_outcome, looks=looks), clusters, chunksize=4))
-        entered = [place for place, (_, more) in enumerate(first) if more]
-        n_draws = draws_needed(len(clusters), len(entered))
-        if n_draws <= LOOKS[-1]:
-            entered = []  # the first stage's draws are enough for q
-        again = pool.map(second_outcome, [clusters[place] for place in entered], [n_draws] * len(entered), chunksize=2)
-        outcomes = [outcome for outcome, _ in first]
-        for place, outcome in zip(entered, again, strict=True):
-            outcomes[place] = outcome
+        first = dict(enumerate(pool.map(partial(first_outcome, looks=looks), clusters, chunksize=4)))
+
+        def again(waiting: Set[int], n_draws: int) -> Iterator[tuple[int, Outcome]]:
+            places = sorted(waiting)
+            drawn = pool.map(partial(second_outcome, n_draws=n_draws), [clusters[i] for i in places], chunksize=2)
+            return zip(places, drawn, strict=True)
+
+        outcomes = list(draw_on(first, again, n_family=FAMILY * len(clusters), max_q=MAX_Q).values())
     q = q_values([outcome.p_any for outcome in outcomes])
     return [
         Call(outcome, float(value), outcome.candidate if value <= MAX_Q else None)
@@ -96,23 +99,24 @@ def call_family(clusters: Sequence[Cluster], *, threads: int = 1, looks: Sequenc
     ]
 
 
-def first_outcome(cluster: Cluster, *, looks: Sequence[int] = LOOKS) -> tuple[Outcome, bool]:
-    """The first stage, and whether the second is needed."""
+def first_outcome(cluster: Cluster, *, looks: Sequence[int] = LOOKS) -> Outcome:
+    """The first stage."""
     subject = prepare(cluster.points, decoder=cluster.decoder, seed=cluster.seed)
     test = run_first_stage(subject, looks=looks)
-    return _outcome(subject, test), needs_more(test)
+    return _outcome(subject, test, goes_on=needs_more(test))
 
 
-def second_outcome(cluster: Cluster, n_draws: int) -> Outcome:
-    """The second stage."""
+def second_outcome(cluster: Cluster, *, n_draws: int) -> Outcome:
+    """One round of the second stage."""
     subject = prepare(cluster.points, decoder=cluster.decoder, seed=cluster.seed)
-    return _outcome(subject, run_second_stage(subject, n_draws=n_draws))
+    test = run_second_stage(subject, n_draws=n_draws)
+    return _outcome(subject, test, goes_on=is_undecided(test))
 
 
-def _outcome(subject: Subject, test: NullTest) -> Outcome:
+def _outcome(subject: Subject, test: NullTest, *, goes_on: bool) -> Outcome:
     found = find_candidate(subject.activations, test, turns=subject.turns, max_p=MAX_Q)
     shape, vertices = (found.shape.kind, found.shape.n_vertices) if found else (None, 0)
-    return Outcome(tuple(test.p.tolist()), test.p_any, test.n_draws, float(test.excess.max()), shape, vertices)
+    return Outcome(tuple(test.p.tolist()), test.p_any, test.n_draws, float(test.excess.max()), shape, vertices, goes_on)
 
 
 class _InOneProcess:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,18 @@ AHEAD = 4
 """Clusters that are read ahead for each process."""
 
 SECONDS_BETWEEN_LINES = 30.0
+
+
+class GoesOn(Protocol):
+    """The draws of one cluster so far, whatever else is kept of them."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the second stage must draw on."""
+
+
+Name = TypeVar("Name", bound=Hashable)
+Result = TypeVar("Result", bound=GoesOn)
 
 
 class Drawn(NamedTuple):
@@ -117,19 +129,16 @@ def draw_nulls(
 
     ahead = AHEAD * threads
     with _pool(threads) as pool:
-        drawn = {
-            each.cluster_id: each
-            for each in _draw_all(pool, tested(records), "first stage", settings, None, ahead=ahead)
-        }
-        n_family, n_draws = len(drawn) * settings["family"], LOOKS[-1]
-        waiting = {name for name, each in drawn.items() if each.goes_on}
-        while waiting and (needed := draws_needed(n_family, len(waiting), q=settings["max_q"])) > n_draws:
-            n_draws = max(needed, 2 * n_draws)
-            logger.info("%d clusters go on, with up to %d draws each", len(waiting), n_draws)
+        first = _draw_all(pool, tested(records), "first stage", settings, None, ahead=ahead)
+        drawn = {each.cluster_id: each for each in first}
+        n_family = len(drawn) * settings["family"]
+
+        def again(waiting: Set[int], n_draws: int) -> Iterator[tuple[int, Drawn]]:
             chosen = tested([record for record in records if record.cluster_id in waiting])
             for each in _draw_all(pool, chosen, "second stage", settings, n_draws, ahead=ahead):
-                drawn[each.cluster_id] = each
-            waiting = {name for name in waiting if drawn[name].goes_on}
+                yield each.cluster_id, each
+
+        drawn = draw_on(drawn, again, n_family=n_family, max_q=settings["max_q"])
     names = statistic_names(has_decoder=decoder is not None)
     reachable = smallest_q(len(drawn), draws_needed(n_family, 1, q=settings["max_q"])) if drawn else None
     record = {"n_tested": str(len(drawn)), "smallest_q": "" if reachable is None else repr(reachable)}
@@ -137,6 +146,42 @@ def draw_nulls(
     logger.info(
         "%d clusters tested, %d null draws", len(drawn), sum(len(each.statistics) - 1 for each in drawn.values())
     )
+
+
+def draw_on(
+    first: Mapping[Name, Result],
+    again: Callable[[Set[Name], int], Iterable[tuple[Name, Result]]],
+    *,
+    n_family: int,
+    max_q: float,
+) -> dict[Name, Result]:
+    """The second stage: rounds of more draws, until those that still look like finds could all be called.
+
+    Parameters
+    ----------
+    first
+        What the first stage drew for each cluster, by name.
+    again
+        Draws anew for the named clusters, up to so many draws each.
+    n_family
+        Among how many clusters a find must be able to reach ``max_q``.
+    max_q
+        Largest q of a call.
+
+    Returns
+    -------
+    dict
+        The last draws of each cluster, in the order of ``first``.
+
+    """
+    drawn, n_draws = dict(first), LOOKS[-1]
+    waiting = {name for name, each in drawn.items() if each.goes_on}
+    while waiting and (needed := draws_needed(n_family, len(waiting), q=max_q)) > n_draws:
+        n_draws = max(needed, 2 * n_draws)
+        logger.info("%d clusters go on, with up to %d draws each", len(waiting), n_draws)
+        drawn.update(again(waiting, n_draws))
+        waiting = {name for name in waiting if drawn[name].goes_on}
+    return drawn
 
 
 def draw_one(tested: TestedPoints, settings: Mapping[str, Any], n_draws: int | None) -> Drawn:

@@ -12,6 +12,7 @@ import pytest
 from workflow_clone import load_script
 
 from coactivation_manifolds.geometry.nulls import p_values, shape_test
+from coactivation_manifolds.geometry.shapes.circle import fit_circle
 from coactivation_manifolds.geometry.shapes.registry import SHAPES as SHAPE_TESTS
 
 planted = load_script("benchmarks/planted_geometry.py")
@@ -35,7 +36,8 @@ VARIETIES = ("Gaussian blob", "two halves", "three groups", "gated blob", "heavy
 LOOKS = (60, 300)
 PAIRED = VARIETIES[:3]  # whose pairs make much of what they look like
 # statistics count whatever a cloud looks like: a broken null shows in them first
-RAW = {name: SHAPE_TESTS[name]._replace(holds=lambda fit: True, least=0.0) for name in ("circle", "simplex_3", "curve")}
+ALL_RAW = {name: shape._replace(holds=lambda fit: True, least=0.0) for name, shape in SHAPE_TESTS.items()}
+RAW = {name: ALL_RAW[name] for name in ("circle", "simplex_3", "curve")}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def problems(rows: list[dict[str, Any]]) -> list[str]:
     return [words for words, wrong in said.items() if wrong]
 
 
-def small_p_of_negatives() -> int:
+def small_p_of_negatives(shapes: Any) -> int:
     """How many of fifteen negatives have p <= 0.05 in statistics as they are, whatever the clouds look like."""
     small = 0
     for variety, seed in product(PAIRED, range(5)):
@@ -79,7 +81,7 @@ def small_p_of_negatives() -> int:
         group = planted.draw_group(kind, "moderate", np.random.default_rng(seed), **fixed)
         cluster = lab.lone_cluster(group, seed=seed)
         subject = shape_test.prepare(cluster.points, decoder=cluster.decoder, seed=seed)
-        small += shape_test.run_first_stage(subject, shapes=RAW, looks=(39,)).p_any <= 0.05
+        small += shape_test.run_first_stage(subject, shapes=shapes, looks=(39,)).p_any <= 0.05
     return int(small)
 
 
@@ -95,9 +97,21 @@ def test_planted_truth(world: Any, found: Any) -> None:
     assert np.mean([row["p_any"] <= 0.05 for row in recovered if row["kind"] in ("blob", "mixture")]) <= 0.15
 
 
+def rings_called() -> int:
+    """How many of five rings, each alone, are called circles."""
+    ring = {"rows": "orthogonal", "n_points": 500, "snr": 9.0, "width": 1.4, "k": 7}
+    return sum(lab.call_drawn("circle", seed, ring) == "circle" for seed in range(5))
+
+
 @pytest.mark.slow
-def test_negatives_are_like_their_nulls() -> None:
-    assert small_p_of_negatives() <= 2
+@pytest.mark.parametrize("shapes", [RAW, ALL_RAW], ids=["some statistics", "all statistics"])
+def test_negatives_are_like_their_nulls(shapes: Any) -> None:
+    assert small_p_of_negatives(shapes) <= 2
+
+
+@pytest.mark.slow
+def test_rings_are_called_circles() -> None:
+    assert rings_called() >= 4
 
 
 def backwards(scores: np.ndarray, **options: Any) -> np.ndarray:
@@ -146,7 +160,27 @@ def test_a_copula_without_pairs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
         return fitted._replace(root=np.eye(len(fitted.root)))
 
     monkeypatch.setattr(shape_test, "fit_copula", forget_pairs)
-    assert small_p_of_negatives() >= 5
+    assert small_p_of_negatives(RAW) >= 5
+
+
+@pytest.mark.slow
+def test_taking_the_smallest_p_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def smallest(observed: Any, draws: Any) -> float:
+        return float(p_values.p_values(observed, draws).min())
+
+    monkeypatch.setattr(p_values, "min_p", smallest)
+    assert small_p_of_negatives(ALL_RAW) >= 5
+
+
+@pytest.mark.slow
+def test_a_circle_without_its_hole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def covered(scores: np.ndarray) -> Any:
+        found = fit_circle(scores)
+        return found._replace(statistic=found.coverage)
+
+    shape = SHAPE_TESTS["circle"]._replace(fit=covered, statistic=lambda scores: covered(scores).statistic)
+    monkeypatch.setitem(SHAPE_TESTS, "circle", shape)
+    assert rings_called() <= 1
 
 
 def test_worlds_follow_from_their_seed() -> None:

@@ -14,6 +14,7 @@ from coactivation_manifolds.geometry import shape_points
 from coactivation_manifolds.geometry.fitted_shape import fit_shape
 from coactivation_manifolds.geometry.nulls.shape_test import statistic_names
 from coactivation_manifolds.geometry.ranking import rank_clusters
+from coactivation_manifolds.geometry.shape_draws import draw_on
 from coactivation_manifolds.geometry.shape_tests import summarize_tests
 from coactivation_manifolds.geometry.variance import measure_clusters
 from coactivation_manifolds.geometry.vertex_tokens import vertex_token_ids
@@ -139,3 +140,29 @@ def test_tokens_at_the_vertices_of_a_simplex():
     shape = fit_shape(tested.activations, turn=np.eye(3), kind="simplex", basis="act", n_vertices=3)
     assert sorted(vertex_token_ids(shape, tested, index)) == [[10], [11], [12]]
     assert vertex_token_ids(shape, tested, array_index(belief * 4)) == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("n_family", "need", "rounds"),
+    [
+        (20, {"a": 10**6}, []),  # the first stage's thousand draws are enough for q
+        (200, {"a": 10**6}, [({"a"}, 4_000)]),
+        (200, {"a": 10**6, "b": 10**6}, [({"a", "b"}, 2_000)]),
+        (200, {"a": 10**6, "b": 1_500}, [({"a", "b"}, 2_000), ({"a"}, 4_000)]),
+        (200, dict.fromkeys("abcd", 10**6), []),
+    ],
+    ids=["few clusters", "one find", "two finds", "one of two falls out", "finds that lend each other room"],
+)
+def test_rounds_go_on_until_all_that_wait_could_be_called(n_family, need, rounds):
+    """``need`` draws show that a cluster is no find; the others of the family are known after the first stage."""
+    asked = []
+
+    def again(waiting, n_draws):
+        asked.append((set(waiting), n_draws))
+        return [(name, SimpleNamespace(goes_on=n_draws < need[name], n_draws=n_draws)) for name in waiting]
+
+    first = {name: SimpleNamespace(goes_on=name in need, n_draws=1_000) for name in "zabcd"}
+    last = draw_on(first, again, n_family=n_family, max_q=0.05)
+    assert asked == rounds
+    assert list(last) == list("zabcd")
+    assert all(last[name].n_draws == n_draws for names, n_draws in rounds[-1:] for name in names)
