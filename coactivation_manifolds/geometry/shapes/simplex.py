@@ -47,7 +47,7 @@ class Simplex(NamedTuple):
         origin and their axes.
     occupied
         Cells of the simplex with points in them, over those that as many points spread evenly would be in: an arc has
-        the hull of a triangle, and leaves its middle empty.
+        the hull of a triangle, and leaves its middle empty. 0 where the hull fills too little to be a simplex.
     vertices
         float64 [k, k - 1], in the first k - 1 principal components, in units of activation.
     weights
@@ -102,9 +102,11 @@ def fit_simplex(cloud: Cloud, n_vertices: int) -> Simplex:
     if filled == 0:
         weights = np.full((len(scores), n_vertices), 1 / n_vertices)
         return Simplex(statistic, 0.0, flatness, beyond, 0.0, vertices, weights)
-    rest = np.linalg.solve((vertices[1:] - vertices[0]).T, (scores[:, :d] - vertices[0]).T).T
-    weights = np.column_stack([1 - rest.sum(axis=1), rest])
-    return Simplex(statistic, filled, flatness, beyond, occupied_share(weights), vertices, weights)
+    weights = np.empty((len(scores), n_vertices))
+    weights[:, 1:] = (scores[:, :d] - vertices[0]) @ np.linalg.inv(vertices[1:] - vertices[0])
+    weights[:, 0] = 1 - weights[:, 1:].sum(axis=1)
+    occupied = occupied_share(weights) if filled >= LEAST_FILLED[n_vertices] else 0.0
+    return Simplex(statistic, filled, flatness, beyond, occupied, vertices, weights)
 
 
 def is_filled(simplex: Simplex) -> bool:

@@ -34,12 +34,14 @@ def _skewness(points):  # type: ignore[no-untyped-def]  # typed by numba
     mean = np.zeros(d)
     for t in range(n):
         for i in range(d):
-            mean[i] += points[t, i] / n
+            mean[i] += points[t, i]
+    mean /= n
     root = np.zeros((d, d))
     for t in range(n):
         for i in range(d):
             for j in range(i + 1):
-                root[i, j] += (points[t, i] - mean[i]) * (points[t, j] - mean[j]) / n
+                root[i, j] += (points[t, i] - mean[i]) * (points[t, j] - mean[j])
+    root /= n
     # Cholesky in place
     for i in range(d):
         for j in range(i + 1):
@@ -62,13 +64,14 @@ def _skewness(points):  # type: ignore[no-untyped-def]  # typed by numba
             y[i] = value / root[i, i]
         for i in range(d):
             for j in range(i + 1):
+                both = y[i] * y[j]
                 for c in range(j + 1):
-                    third[i, j, c] += y[i] * y[j] * y[c] / n
+                    third[i, j, c] += both * y[c]
     total = 0.0
     for i in range(d):
         for j in range(i + 1):
             for c in range(j + 1):
                 # how often the moment stands in the whole tensor
                 often = 1 if i == c else (3 if i == j or j == c else 6)
-                total += often * third[i, j, c] ** 2
+                total += often * (third[i, j, c] / n) ** 2
     return total
