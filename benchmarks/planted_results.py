@@ -18,7 +18,8 @@ from coactivation_manifolds.geometry.nulls.copula import reconstruction_map
 from coactivation_manifolds.geometry.nulls.p_values import LOOKS
 from coactivation_manifolds.geometry.nulls.shape_test import MOST_POINTS
 from coactivation_manifolds.geometry.pca import one_blas_thread, pca_restricted
-from coactivation_manifolds.geometry.shapes.irreducibility import published_planes
+from coactivation_manifolds.geometry.shapes.cloud import make_cloud
+from coactivation_manifolds.geometry.shapes.irreducibility import measure_irreducibility, published_planes
 from coactivation_manifolds.geometry.shapes.persistence import measure_persistence
 
 Array = npt.NDArray[Any]
@@ -144,7 +145,7 @@ def _unplanned(world: World, members: Array) -> Row:
 
 
 def _rivals(cluster: Cluster) -> Row:
-    """What Engels' published ranking and persistent homology are computed from, on the same points."""
+    """What other rankings are computed from, on the same points, and what ours orders clusters without a call by."""
     points = cluster.points
     if len(points) > MOST_POINTS:
         rng = np.random.default_rng(cluster.seed)
@@ -155,4 +156,10 @@ def _rivals(cluster: Cluster) -> Row:
         ratio: float | None = measure_persistence(scores).ratio
     except ConfigError:
         ratio = None
-    return {"engels_planes": published_planes(scores), "ripser_ratio": ratio}
+    own = measure_irreducibility(make_cloud(turned).scores, rng=np.random.default_rng([cluster.seed, 3]))
+    return {
+        "engels_planes": published_planes(scores),
+        "ripser_ratio": ratio,
+        "separability_bits": own.separability_excess,
+        "mixture_index": own.mixture,
+    }

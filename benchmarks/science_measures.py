@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coactivation_manifolds.geometry.ranking import order_of
 from coactivation_manifolds.geometry.shapes.irreducibility import engels_rank
 
 Array = npt.NDArray[Any]
@@ -160,12 +161,13 @@ def false_calls(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def roc(rows: Sequence[Row]) -> dict[str, Any]:
-    """Areas and curves: our p-value, Engels' published ranking alone, the ripser ratio alone, on the same clusters."""
+    """Areas and curves of our ranks, and of p, Engels' ranking and the ripser ratio alone, on the same clusters."""
     there = [row for row in rows if row["kind"] in (*SHAPES, *NEGATIVES, "sheet") and row["p_any"] is not None]
     there = [row for row in there if row["tier"] == "moderate"]
     ranks = engels_rank({place: row["engels_planes"] for place, row in enumerate(there)})
     scores: dict[str, Array] = {
-        "ours": our_scores(there),
+        "ours": by_rank(there),
+        "p alone": by_p(there),
         "engels_rank": -np.array([ranks[place] for place in range(len(there))], dtype=np.float64),
     }
     if there and all(row["ripser_ratio"] is not None for row in there):
@@ -184,10 +186,20 @@ def roc(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def our_scores(rows: Sequence[Row]) -> Array:
-    """Larger for smaller p_any, larger effects first among equals: the order of the product's ranking."""
-    keys = [(-row["p_any"], row["effect"]) for row in rows]
-    place = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+def by_rank(rows: Sequence[Row]) -> Array:
+    """Larger for a better rank in the product's order, among the clusters of all experiments."""
+    return _descending(
+        [order_of({"cluster_id": 0, "q_value": row["q"]} | row | {"shape": row["shape"] or "none"}) for row in rows]
+    )
+
+
+def by_p(rows: Sequence[Row]) -> Array:
+    """Larger for smaller p_any, larger effects first among equals."""
+    return _descending([(row["p_any"], -row["effect"]) for row in rows])
+
+
+def _descending(keys: Sequence[tuple[Any, ...]]) -> Array:
+    place = {key: rank for rank, key in enumerate(sorted(set(keys), reverse=True))}
     return np.array([place[key] for key in keys], dtype=np.float64)
 
 

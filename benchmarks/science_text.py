@@ -42,9 +42,10 @@ standard errors. A cloud that holds no shape has p = 1 by construction, so share
 FALSE_CALLS = """{calls} clusters were called a shape, {false} of them are none (on: {where}). Besides,
 {parts_of_shapes} calls are on parts of a planted shape that fell apart; they count as neither."""
 
-RIVALS = """All rank the same clusters, moderate shapes above blobs and mixtures. Ours is p for any shape, then the
-effect; `engels_rank` is the ranking published with Engels et al. 2024; the ripser ratio is the longest H1 bar over
-the second, of 400 landmarks."""
+RIVALS = """All rank the same clusters, moderate shapes above blobs and mixtures. Ours is the order of
+`scores.parquet`: calls by q and effect, then the rest by (1 - M) S. p alone is p for any shape, then the effect;
+`engels_rank` is the ranking published with Engels et al. 2024; the ripser ratio is the longest H1 bar over the second,
+of 400 landmarks."""
 
 SHIFT = """Every latent's firings are shifted along the corpus by an amount of its own, which keeps rates and bursts
 and breaks who fires with whom. What is still found is chance."""

@@ -60,7 +60,7 @@ def rank_clusters(
     _add(rows, summary_path, ("missed_by_cosine",))
     _add(rows, stability_path, ("stability_seeds", "stability_shards", "stability_sweep", "stability"))
     _add(rows, connected_sets_path, ("p_connected",))
-    for rank, row in enumerate(sorted(rows.values(), key=_order), start=1):
+    for rank, row in enumerate(sorted(rows.values(), key=order_of), start=1):
         row["rank"] = rank
     columns = {name: [row.get(name) for row in rows.values()] for name in SCORES.names}
     record = {key: footer(tests.schema)[key] for key in ("n_tested", "smallest_q")}
@@ -89,20 +89,22 @@ def tested_rows(tests: Sequence[Row], *, max_q: float) -> Iterator[Row]:
         }
 
 
-def _add(rows: Mapping[int, Row], path: PathLike, columns: Sequence[str]) -> None:
-    """Add columns of another table to the clusters that it has."""
-    for row in read_table(path, columns=["cluster_id", *columns]).to_pylist():
-        if row["cluster_id"] in rows:
-            rows[row["cluster_id"]] |= row
-
-
-def _order(row: Row) -> tuple[int, float, float, int]:
-    """Shapes by q, then by how far they are beyond their null; then the tested others by (1 - M) S; then the rest."""
+def order_of(row: Row) -> tuple[int, float, float, int]:
+    """What clusters are ranked by, smallest first: shapes by q, then by how far they are beyond their null; then the
+    tested others by (1 - M) S; then the rest.
+    """
     if row.get("shape") in SHAPE_NAMES:
         return 0, row["q_value"], -row["effect"], row["cluster_id"]
     if row.get("shape") is not None:
         return 1, -(1 - row["mixture_index"]) * row["separability_bits"], 0.0, row["cluster_id"]
     return 2, 0.0, 0.0, row["cluster_id"]
+
+
+def _add(rows: Mapping[int, Row], path: PathLike, columns: Sequence[str]) -> None:
+    """Add columns of another table to the clusters that it has."""
+    for row in read_table(path, columns=["cluster_id", *columns]).to_pylist():
+        if row["cluster_id"] in rows:
+            rows[row["cluster_id"]] |= row
 
 
 def _tell(shapes: Sequence[str | None], record: Mapping[str, str], *, max_q: float) -> None:

@@ -137,9 +137,7 @@ def measure_subject(subject: Subject, *, shapes: Mapping[str, Shape] = SHAPES) -
 
 
 def _measure(activations: Array, turns: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Array:
-    return np.concatenate(
-        [measure_all(make_cloud(activations @ turn), shapes=shapes) for turn in turns.values()]
-    )
+    return np.concatenate([measure_all(make_cloud(activations @ turn), shapes=shapes) for turn in turns.values()])
 
 
 def _drawer(subject: Subject, shapes: Mapping[str, Shape]) -> Callable[[int], Array]:

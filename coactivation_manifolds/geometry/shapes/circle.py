@@ -18,7 +18,7 @@ LEAST_SHARE = 0.002  # of the points, that a sector needs to count as covered
 INNER = 0.05  # quantile of the radius that measures the hole
 WIDEST_GAP = 45.0
 LEAST_STATISTIC = 0.42
-LEAST_PLANE = 0.6  # of the variance
+LEAST_PLANE = 0.4  # of the variance; rings of a dozen unlike latents hold half of it
 MARGIN = 1.25  # by which a plane of less variance must be more of a ring
 
 

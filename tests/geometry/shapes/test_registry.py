@@ -30,16 +30,16 @@ ALL = {name: (name, make) for name, make in PLANTED.items()} | OTHERS
 def test_of_equally_unusual_shapes_the_right_one_is_called(name, n):
     expected, make = ALL[name]
     rng = np.random.default_rng(n)
-    scores = make_cloud(embed(rng, make(rng, n), dimensions=10, noise=0.05)).scores
-    assert call_shape(np.full(len(SHAPES), 0.001), scores) == expected
+    cloud = make_cloud(embed(rng, make(rng, n), dimensions=10, noise=0.05))
+    assert call_shape(np.full(len(SHAPES), 0.001), cloud) == expected
 
 
 def test_only_unusual_shapes_are_called_before_others():
     rng = np.random.default_rng(0)
-    scores = make_cloud(embed(rng, simplex(rng, 1_000, 4, concentration=0.6), dimensions=10, noise=0.05)).scores
+    cloud = make_cloud(embed(rng, simplex(rng, 1_000, 4, concentration=0.6), dimensions=10, noise=0.05))
 
     def called(**p):
-        return call_shape(np.array([p.get(name, 1.0) for name in SHAPES]), scores)
+        return call_shape(np.array([p.get(name, 1.0) for name in SHAPES]), cloud)
 
     # a smaller p does not go first where both are small: the order does
     assert called(simplex_4=0.04, curve=0.001) == "simplex_4"
@@ -48,10 +48,10 @@ def test_only_unusual_shapes_are_called_before_others():
 
 
 def test_what_does_not_hold_counts_as_none():
-    scores = make_cloud(np.random.default_rng(1).normal(size=(400, 8))).scores
+    cloud = make_cloud(np.random.default_rng(1).normal(size=(400, 8)))
     least = [shape.least for shape in SHAPES.values()]
-    assert list(measure_all(scores)) == least
+    assert list(measure_all(cloud)) == least
     never = {name: shape._replace(holds=lambda fit: False) for name, shape in SHAPES.items()}
-    ringed = make_cloud(embed(np.random.default_rng(2), ring(np.random.default_rng(2), 400), dimensions=8)).scores
+    ringed = make_cloud(embed(np.random.default_rng(2), ring(np.random.default_rng(2), 400), dimensions=8))
     assert list(measure_all(ringed, shapes=never)) == least
     assert measure_all(ringed)[list(SHAPES).index("circle")] > 0.9
