@@ -17,7 +17,8 @@ N_SECTORS = 36
 LEAST_SHARE = 0.002  # of the points, that a sector needs to count as covered
 INNER = 0.05  # quantile of the radius that measures the hole
 WIDEST_GAP = 45.0
-LEAST_STATISTIC = 0.42
+LEAST_STATISTIC = 0.4
+MOST_SPREAD = 0.34  # of the radius, over its mean; a disc has 0.354, a Gaussian cloud 0.52
 LEAST_PLANE = 0.4  # of the variance; rings of a dozen unlike latents hold half of it
 MARGIN = 1.25  # by which a plane of less variance must be more of a ring
 
@@ -115,8 +116,8 @@ def largest_gap(angles: Array) -> float:
 
 def is_closed(circle: Circle) -> bool:
     """Whether the ring is closed, hollow and large enough to be called a circle; an arc of 270 degrees is a curve."""
-    is_ring = circle.gap <= WIDEST_GAP and circle.statistic >= LEAST_STATISTIC
-    return is_ring and circle.share >= LEAST_PLANE
+    is_ring = circle.statistic >= LEAST_STATISTIC and circle.radius_cv <= MOST_SPREAD
+    return is_ring and circle.gap <= WIDEST_GAP and circle.share >= LEAST_PLANE
 
 
 def order_round(circle: Circle, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:
