@@ -16,8 +16,9 @@ N_KNOTS = 12
 N_ROUNDS = 3
 N_FITTED = 250  # points that knots are fitted to
 LEAST_OPENING = 3.0
-MOST_CROWDED = 0.23
-LEAST_EXPLAINED = 0.86
+MOST_CROWDED = 0.27
+CROWDED_CLOSED, CROWDED_OPENING = 0.12, 0.025  # crowding allowed at opening 0, and for each unit of opening
+LEAST_EXPLAINED = 0.84
 WIDEST_GAP = 0.15  # share of the curve's length
 APART = 4  # segments between parts of the curve that are not next to each other
 MARGIN = 0.8  # of the first start's residual, that the second must stay under
@@ -83,8 +84,11 @@ def fit_curve(scores: Array) -> Curve:
 def is_open(curve: Curve) -> bool:
     """Whether the curve's ends lie apart, as a ring's do not, it is thin, as a filled triangle is not, and it is filled
     along its length, as clumps that lie somewhere are not.
+
+    The more a curve turns back, the thinner it must be: in a filled plane it goes to and fro, with ends not far apart.
     """
-    thin = curve.crowding <= MOST_CROWDED and curve.statistic >= LEAST_EXPLAINED
+    most_crowded = min(MOST_CROWDED, CROWDED_CLOSED + CROWDED_OPENING * curve.opening)
+    thin = curve.crowding <= most_crowded and curve.statistic >= LEAST_EXPLAINED
     return curve.opening >= LEAST_OPENING and thin and widest_gap(curve.position) <= WIDEST_GAP
 
 
