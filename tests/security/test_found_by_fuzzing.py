@@ -20,6 +20,7 @@ from coactivation_manifolds.corpus.sources import read_documents
 from coactivation_manifolds.errors import ConfigError, InputError, ResultsError
 from coactivation_manifolds.experiment.yaml_file import read_yaml
 from coactivation_manifolds.figures.token_names import LONGEST, TokenNames
+from coactivation_manifolds.models.describe import read_decoder
 from coactivation_manifolds.schemas import VOCAB
 from coactivation_manifolds.storage import open_table, read_array, read_json
 
@@ -178,3 +179,11 @@ def test_headers_that_are_no_header(tmp_path: Path, header: str) -> None:
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(InputError, match=r"is damaged or no \.npy file"):
         read_array(tmp_path / "a.npy")
+
+
+def test_a_decoder_whose_numbers_float32_can_t_hold(tmp_path: Path) -> None:
+    decoder = np.ones((3, 2))
+    decoder[1, 0] = 1e300
+    np.save(tmp_path / "decoder.npy", decoder)
+    with pytest.raises(InputError, match="row 1 holds infinite numbers or NaN, or numbers beyond float32"):
+        read_decoder(tmp_path / "decoder.npy", n_latents=3)
