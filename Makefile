@@ -11,12 +11,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs reproduce-days test test-slurm lint dag bench bench-full bench-science rates lock clean-demo
+.PHONY: help setup demo pydocs reproduce-days test test-slurm fuzz lint dag bench bench-full bench-science rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train a small model, find its planted circle and triangle, write results/demo/report.html"
 	@echo "make test     the whole test suite"
+	@echo "make fuzz     10,000 hostile inputs to each reader of foreign files"
 	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
@@ -31,8 +32,9 @@ setup: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	grep -v "^torch==" requirements.lock > $(VENV)/all_but_torch.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/all_but_torch.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
@@ -71,6 +73,11 @@ test-slurm: $(READY)
 		apt-get update -qq && apt-get install -y -qq $(SLURM_PACKAGES) >/dev/null; fi
 	$(BIN)/python -m pytest tests/slurm
 
+# Short forms of these run in the test suite.
+EXAMPLES ?= 10000
+fuzz: $(READY)
+	COACTIVATION_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n $(CORES) tests/security/test_fuzz_*.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -103,14 +110,20 @@ rates: $(READY)
 	$(BIN)/python benchmarks/check_estimate.py --write-rates coactivation_manifolds/estimate/rates.yaml
 	$(BIN)/python docs/write_scaling.py
 
+# uv lists the hashes of all files of a version, so that the lock serves any platform. It reads no pip.conf: where pip
+# needs one to find packages, tell uv the same (UV_INDEX, UV_FIND_LINKS).
 lock:
 	rm -rf .venv-lock build
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet $(TORCH)
 	.venv-lock/bin/python -m pip install --quiet "setuptools>=77"
 	.venv-lock/bin/python -m pip install --quiet --no-build-isolation ".[test]"
-	{ echo "# Exact versions of everything installed; made by: make lock"; \
-	  .venv-lock/bin/python -m pip freeze --all --exclude coactivation-manifolds --exclude pip | sed 's/+cpu$$//'; } > requirements.lock
+	.venv-lock/bin/python -m pip freeze --all --exclude coactivation-manifolds --exclude pip --exclude torch > .venv-lock/exact.txt
+	.venv-lock/bin/python -m pip install --quiet --dry-run --ignore-installed --no-deps --report .venv-lock/torch.json $(TORCH)
+	.venv-lock/bin/python -m pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --no-deps --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --output-file .venv-lock/hashed.txt .venv-lock/exact.txt
+	.venv-lock/bin/python envs/write_lock.py .venv-lock/hashed.txt .venv-lock/torch.json
 	rm -rf .venv-lock build
 	$(BIN)/python envs/from_lock.py
 

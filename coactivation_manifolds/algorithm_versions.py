@@ -23,6 +23,6 @@ ALGORITHM_VERSION: dict[str, int] = {
     "stability": 1,
     "connected_sets": 2,
     "finds": 1,
-    "figures": 2,
-    "report": 3,
+    "figures": 3,
+    "report": 4,
 }

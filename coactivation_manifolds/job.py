@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coactivation_manifolds.errors import CoactivationError, StorageError
+from coactivation_manifolds.errors import CoactivationError, StorageError, one_line
 from coactivation_manifolds.provenance import WorkflowJob, write_provenance
 from coactivation_manifolds.storage import is_disk_full
 
@@ -112,13 +112,13 @@ def job(of: WorkflowJob | str | os.PathLike[str]) -> Iterator[logging.Logger]:
         yield logger
         write_provenance(log, started=started, made_by=made_by)
     except CoactivationError as error:
-        logger.error("error: %s", " ".join(str(error).split()))
+        logger.error("error: %s", one_line(error))
         sys.exit(1)
     except (OSError, MemoryError) as error:
         message = about_the_machine(error)
         if message is None:
             raise
-        logger.error("error: %s", " ".join(message.split()))
+        logger.error("error: %s", one_line(message))
         sys.exit(1)
     finally:
         for handler in handlers:

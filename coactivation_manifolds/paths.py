@@ -11,15 +11,16 @@ ROOT = "results/{experiment}"
 
 EXPERIMENTS = {
     "own": r"[A-Za-z0-9][A-Za-z0-9_.\-]*",
-    "shifted": r"[A-Za-z0-9][A-Za-z0-9_.\-]*/null/shift_s(?:0|[1-9]\d*)",
+    "shifted": r"[A-Za-z0-9][A-Za-z0-9_.\-]*/null/shift_s(?:0|[1-9][0-9]{0,9})",
 }
 """Names of experiments with a file, and of their controls on shifted activations, whose results lie in theirs."""
 
+# [0-9] and not \d, which takes any script's digits; no wildcard holds a slash or begins with a dot, so no path climbs
 WILDCARDS = {
     "experiment": "(?:" + "|".join((EXPERIMENTS["shifted"], EXPERIMENTS["own"])) + ")",
-    "shard": r"\d{6}",
+    "shard": r"[0-9]{6}",
     "clustering": r"(?:components|leiden|cosine)_[a-z0-9_.]+",
-    "cluster": r"\d\d\d\d+",
+    "cluster": r"[0-9]{4,10}",
 }
 
 # what a small model is trained from and into (demo, pydocs)

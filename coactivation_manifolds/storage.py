@@ -26,6 +26,9 @@ FORMAT_KEY = b"coactivation_format_version"
 ZSTD_LEVEL = 5
 PathLike = str | os.PathLike[str]
 
+TABLE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
+"""What Arrow raises for bytes that are no Parquet; also a lack of memory, since a damaged page can ask for any."""
+
 
 def is_disk_full(error: OSError) -> bool:
     """Whether an error says so; NumPy reports a short write without a number."""
@@ -138,11 +141,16 @@ def open_table(path: PathLike, *, content: bytes | None = None) -> pq.ParquetFil
     try:
         source = file if content is None else pa.BufferReader(content)
         parquet = pq.ParquetFile(source, page_checksum_verification=True, memory_map=False)
+        schema = parquet.schema_arrow
+        names = schema.names
     except PermissionError as error:
         raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except TABLE_ERRORS as error:
         raise damaged(file, error) from error
-    check_format_version((parquet.schema_arrow.metadata or {}).get(FORMAT_KEY), file)
+    check_format_version((schema.metadata or {}).get(FORMAT_KEY), file)
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise InputError(f"{file} has two columns of the name {twice!r}; give each column a name of its own")
     return parquet
 
 
@@ -164,8 +172,9 @@ def check_format_version(found: bytes | str | int | None, path: PathLike) -> Non
         return
     try:
         version = int(found)
-    except (TypeError, ValueError) as error:
-        raise ResultsError(f"{path} says its format version is {found!r}, which is no number; make it anew") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        said = str(found)[:20]
+        raise ResultsError(f"{path} says its format version is {said!r}, which is no number; make it anew") from error
     if version > FORMAT_VERSION:
         raise ResultsError(
             f"{path} has format version {version}, newer than this package's {FORMAT_VERSION}: "
@@ -191,7 +200,7 @@ def read_table(path: PathLike, *, columns: Sequence[str] | None = None) -> pa.Ta
                 )
         try:
             return parquet.read(columns=list(columns) if columns is not None else None)
-        except (pa.ArrowInvalid, OSError) as error:
+        except TABLE_ERRORS as error:
             raise damaged(path, error) from error
 
 
@@ -219,7 +228,7 @@ def read_json(path: PathLike) -> dict[str, Any]:
         raise InputError(f"{file} does not exist; make it first with: snakemake {file}") from error
     except PermissionError as error:
         raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, a number of thousands of digits, or far too deep
         raise InputError(f"{file} is damaged (not JSON: {error}); {how_to_restore(file)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{file} is damaged (not a JSON object); {how_to_restore(file)}")
@@ -271,11 +280,17 @@ def read_array(path: PathLike, *, mmap: bool = False) -> npt.NDArray[Any]:
     if not file.exists():
         raise InputError(f"{file} does not exist; check the path, or make it first with: snakemake {file}")
     try:
-        array: npt.NDArray[Any] = np.load(file, mmap_mode="r" if mmap else None, allow_pickle=False)
+        # mapped first: that compares the shape in the header with the file's size before memory is asked for
+        array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        if not mmap:
+            array = np.load(file, allow_pickle=False)
     except PermissionError as error:
         raise StorageError(f"can't read {file}: permission denied; check its owner and mode") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{file} is damaged or no .npy file ({error}); {how_to_restore(file)}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy's reader of headers raises many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{file} is damaged or no .npy file ({reason}); {how_to_restore(file)}") from error
     return array
 
 

@@ -15,8 +15,8 @@ dependencies:
 
 
 def environment(lock: str) -> str:
-    """The conda environment file that installs what the lock says."""
-    requirements = [line for line in lock.splitlines() if line and not line.startswith("#")]
+    """The conda environment file that installs the versions of the lock; no hashes: torch's build is the node's."""
+    requirements = [line.split()[0] for line in lock.splitlines() if line and line[0] not in "# "]
     return HEAD + "".join(f"      - {requirement}\n" for requirement in requirements)
 
 

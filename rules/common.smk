@@ -13,7 +13,7 @@ from pathlib import Path
 from coactivation_manifolds import paths
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
 from coactivation_manifolds.clustering.spec import parse_spec
-from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.errors import CoactivationError, one_line
 from coactivation_manifolds.experiment import config as experiment_config
 from coactivation_manifolds.experiment.tested import found_clusterings, neighbor_names
 
@@ -26,7 +26,7 @@ def experiment(name):
     try:
         return experiment_config.load_experiment(name)
     except CoactivationError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {one_line(error)}")
 
 
 def check_targets(arguments):
@@ -34,7 +34,7 @@ def check_targets(arguments):
     try:
         names = experiment_config.listed_experiments(config)
     except CoactivationError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {one_line(error)}")
     for name in names:
         experiment(name)
     for target in (os.path.normpath(argument) for argument in arguments):
@@ -48,7 +48,7 @@ def check_targets(arguments):
             if len(parts) > 3 and parts[2].startswith("cluster="):
                 experiment_config.check_cluster_name(parts[2].removeprefix("cluster="))
         except CoactivationError as error:
-            sys.exit(f"error: {target}: {error}")
+            sys.exit(f"error: {one_line(target)}: {one_line(error)}")
 
 
 def for_each_job(function):

@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).parent.parent
 WORKFLOW_PARTS = ["Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs", "docs/captions"]
 
+SECRETS = {name: f"hf_SECRET{name}" for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY")}
+"""In the environment of every run; nothing that it writes may hold one (``check_no_secret``)."""
+
 SMALL_EXPERIMENT = """\
 activations:
   format: parquet
@@ -61,13 +64,20 @@ class Clone:
         """Run snakemake here with the settings of a profile; stdout holds both streams."""
         cores = ["--cores", "2"] if profile == "local" else []
         command = [sys.executable, "-m", "snakemake", "--profile", profile, *cores, *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", **SECRETS}
         finished = subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if check:
             assert finished.returncode == 0, finished.stdout
         return finished
+
+
+def check_no_secret(clone: Clone) -> None:
+    """Stop at a file of a run, a log or Snakemake's own, that holds what the environment kept secret."""
+    files = [path for path in clone.folder.rglob("*") if path.is_file()]
+    held = {path for path in files for secret in SECRETS.values() if secret.encode() in path.read_bytes()}
+    assert not held, f"a secret of the environment is in {sorted(held)}"
 
 
 def job_table(output: str) -> dict[str, int]:

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
+from coactivation_manifolds.activations.part_records import PART_NAME
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.errors import ResultsError
-from coactivation_manifolds.storage import PathLike, damaged, open_table, read_json, storage_errors
+from coactivation_manifolds.storage import TABLE_ERRORS, PathLike, damaged, open_table, read_json, storage_errors
 
 COLUMNS = ("doc_id", "token_index", "position_in_doc", "token_id", "feature_ids", "activations")
 MANIFEST_KEYS = (
@@ -27,6 +26,7 @@ MANIFEST_KEYS = (
 )
 OWN_KEY = "corpus_shard"
 """The one key of a fingerprint that differs from shard to shard: the hash of the shard's own tokens."""
+MANIFEST_COUNTS = ("shard", "n_latents", "n_tokens", "n_entries", "n_raised_to_subnormal")
 PART_KEYS = ("file", "rows", "entries", "sha256")
 
 
@@ -42,12 +42,38 @@ def read_manifest(path: PathLike) -> dict[str, Any]:
 
     """
     manifest = read_json(path)
-    lacking = [key for key in MANIFEST_KEYS if key not in manifest]
-    if not lacking:
-        lacking = [f"parts: {key}" for part in manifest["parts"] for key in PART_KEYS if key not in part]
-    if lacking:
-        raise ResultsError(f"{path} is no manifest of a shard (it lacks {lacking[0]!r}); {_remedy(path)}")
+    problem = next(manifest_problems(manifest), None)
+    if problem is not None:
+        raise ResultsError(f"{path} is no manifest of a shard ({problem}); {_remedy(path)}")
     return manifest
+
+
+def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps an object from being a manifest; a part is a file beside it and nowhere else."""
+    lacking = [key for key in MANIFEST_KEYS if key not in manifest]
+    if lacking:
+        yield f"it lacks {lacking[0]!r}"
+        return
+    yield from (f"{key} is no number" for key in MANIFEST_COUNTS if not is_count(manifest[key]))
+    ends = [manifest[key] for key in ("first_token_index", "last_token_index")]
+    if not all(map(is_count, ends)) and (ends != [None, None] or manifest["n_tokens"]):
+        yield "its first and last tokens are no numbers"
+    if not isinstance(manifest["fingerprint"], Mapping) or not isinstance(manifest["parts"], list):
+        yield "its fingerprint or its list of parts is none"
+        return
+    for part in manifest["parts"]:
+        lacking = [key for key in PART_KEYS if key not in part] if isinstance(part, Mapping) else ["file"]
+        if lacking:
+            yield f"it lacks {f'parts: {lacking[0]}'!r}"
+        elif not isinstance(part["file"], str) or not PART_NAME.fullmatch(part["file"]):
+            yield "one of its parts has no name of a part"
+        elif not (is_count(part["rows"]) and is_count(part["entries"]) and isinstance(part["sha256"], str)):
+            yield f"what it says of {part['file']} is of wrong types"
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number from 0 that an index can be."""
+    return type(value) is int and 0 <= value < 1 << 63
 
 
 def read_manifests(paths: Sequence[PathLike]) -> list[dict[str, Any]]:
@@ -165,7 +191,7 @@ def read_part(path: PathLike, n_latents: int, *, content: bytes | None = None, u
         names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
         try:
             table = parquet.read(columns=names, use_threads=use_threads)
-        except (pa.ArrowInvalid, OSError) as error:
+        except TABLE_ERRORS as error:
             raise damaged(path, error) from error
     return TokenRows.from_table(table, n_latents, source=str(path))
 

@@ -14,7 +14,7 @@ from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.storage import PathLike, damaged, open_table
 
 PART_KEY = b"coactivation_part"
-PART_NAME = re.compile(r"part-(\d{5,})\.parquet")
+PART_NAME = re.compile(r"part-([0-9]{5,10})\.parquet")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_part_record(path: PathLike) -> PartRecord:
         rows = parquet.metadata.num_rows
     try:
         record = PartRecord(**json.loads(metadata[PART_KEY]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise damaged(path, "its footer has no record of a part") from error
     if record.rows != rows:
         raise damaged(path, f"its footer speaks of {record.rows} rows, it holds {rows}")

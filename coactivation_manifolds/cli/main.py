@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from coactivation_manifolds.cli.estimate_options import add_estimate_options
 from coactivation_manifolds.cli.proof_commands import PROOF_COMMANDS, add_proof_commands, run_proof_command
-from coactivation_manifolds.errors import CoactivationError, StorageError
+from coactivation_manifolds.errors import CoactivationError, StorageError, one_line
 from coactivation_manifolds.job import about_the_machine
 
 PROGRAM = "coactivation-manifolds"
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(make_parser().parse_args(arguments))
     except CoactivationError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # the reader of our output went away, e.g. `| head`
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = about_the_machine(error)
         if message is None:
             raise
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {one_line(message)}", file=sys.stderr)
         return StorageError.exit_code
     except KeyboardInterrupt:
         return 130

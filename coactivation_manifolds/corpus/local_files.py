@@ -13,8 +13,8 @@ from typing import IO
 import pyarrow as pa
 
 from coactivation_manifolds.corpus.records import Record
-from coactivation_manifolds.errors import InputError, nearest
-from coactivation_manifolds.storage import damaged, open_table, storage_errors
+from coactivation_manifolds.errors import InputError, nearest, path_errors
+from coactivation_manifolds.storage import TABLE_ERRORS, damaged, open_table, storage_errors
 
 SUFFIXES = {
     "jsonl": (".jsonl", ".jsonl.gz"),
@@ -25,6 +25,9 @@ SUFFIXES = {
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ROWS_READ_AT_ONCE = 1024
+MAX_DOCUMENT_BYTES = 1 << 26
+"""Of one document: 64 MiB, unpacked. Without a bound, a few kilobytes of gzip could fill any memory."""
+
 TEXT_TYPES = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary())
 
 
@@ -38,8 +41,9 @@ def find_files(path: str, *, source: str) -> list[Path]:
 
     """
     given = Path(path)
-    if given.is_file():
-        return [given]
+    with path_errors("corpus.path", path):
+        if given.is_file():
+            return [given]
     if given.is_dir():
         endings = SUFFIXES[source]
         found = sorted(file for file in given.rglob("*") if file.is_file() and file.name.endswith(endings))
@@ -49,7 +53,8 @@ def find_files(path: str, *, source: str) -> list[Path]:
             )
         return found
     anchor = Path(given.anchor)
-    found = sorted(file for file in anchor.glob(str(given.relative_to(given.anchor))) if file.is_file())
+    with path_errors("corpus.path", path):
+        found = sorted(file for file in anchor.glob(str(given.relative_to(given.anchor))) if file.is_file())
     if found:
         return found
     if set(path) & set("*?["):
@@ -85,7 +90,22 @@ def read_text_file(file: Path, column: str) -> Iterator[Record]:
     """The one document of a text file; ``column`` has no meaning here."""
     del column
     with open_bytes(file) as handle:
-        yield Record(handle.read().removeprefix(BYTE_ORDER_MARK), str(file))
+        content = handle.read(MAX_DOCUMENT_BYTES + 1)
+        check_length(content, str(file))
+        yield Record(content.removeprefix(BYTE_ORDER_MARK), str(file))
+
+
+def check_length(content: bytes, place: str) -> None:
+    """Stop at a document that no context could come near to.
+
+    Raises
+    ------
+    InputError
+        With its place.
+
+    """
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise InputError(f"{place}: a document of more than {MAX_DOCUMENT_BYTES:,} bytes; split it into several")
 
 
 def read_jsonl(file: Path, column: str) -> Iterator[Record]:
@@ -94,12 +114,13 @@ def read_jsonl(file: Path, column: str) -> Iterator[Record]:
     Raises
     ------
     InputError
-        A line is no JSON object, has no such column, or holds something else than text there.
+        A line is too long, is no JSON object, has no such column, or holds something else than text there.
 
     """
     with open_bytes(file) as handle:
-        for number, line in enumerate(handle, start=1):
+        for number, line in enumerate(iter(lambda: handle.readline(MAX_DOCUMENT_BYTES + 1), b""), start=1):
             place = f"{file}, line {number}"
+            check_length(line, place)
             if number == 1:
                 line = line.removeprefix(BYTE_ORDER_MARK)
             if line.strip():
@@ -117,7 +138,7 @@ def text_of_json(line: bytes, column: str, place: str) -> bytes | str | None:
         broken = True
     try:
         record = json.loads(readable)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, or far too deep
         raise InputError(
             f"{place}: no JSON ({getattr(error, 'msg', error)}); corpus.source jsonl needs one JSON object a line"
         ) from error
@@ -171,7 +192,9 @@ def read_parquet(file: Path, column: str) -> Iterator[Record]:
                     values = values.dictionary_decode()
                 # as bytes: Arrow does not check that strings are UTF-8
                 for content in values.cast(pa.large_binary()).to_pylist():
-                    yield Record(content, f"{file}, row {row}")
+                    place = f"{file}, row {row}"
+                    check_length(content or b"", place)
+                    yield Record(content, place)
                     row += 1
-        except (pa.ArrowInvalid, OSError) as error:
+        except TABLE_ERRORS as error:
             raise damaged(file, error) from error

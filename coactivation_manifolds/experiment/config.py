@@ -24,7 +24,11 @@ from coactivation_manifolds.experiment.files import (
     listed_experiments,
     resolve,
 )
+from coactivation_manifolds.experiment.yaml_file import shortened
 from coactivation_manifolds.paths import EXPERIMENTS, WILDCARDS
+
+LONGEST_CLUSTER = 10
+"""Digits of a cluster's number at most."""
 
 __all__ = [
     "CONFIG_FOLDER",
@@ -220,8 +224,10 @@ def check_cluster_name(name: str) -> None:
         With the canonical form.
 
     """
-    if not (name.isascii() and name.isdecimal()):
-        raise ConfigError(f'cluster "{name}" is no number; clusters are written with four digits, e.g. cluster=0003')
+    if not (name.isascii() and name.isdecimal() and len(name) <= LONGEST_CLUSTER):
+        raise ConfigError(
+            f'cluster "{shortened(name)}" is no number; clusters are written with four digits, e.g. cluster=0003'
+        )
     if name != f"{int(name):04d}":
         raise ConfigError(f'cluster "{name}" must be written "{int(name):04d}"')
 

@@ -19,6 +19,7 @@ from coactivation_manifolds.paths import EXPERIMENTS as NAMES
 CONFIG_FOLDER = Path("config")
 SETTINGS_FILE = "config.yaml"
 EXPERIMENTS = "experiments"
+MAX_EXTENDS = 20
 HARVEST_SECTIONS = ("model", "sae", "corpus", "harvest")
 LOCAL_PATHS = (
     ("model", "path"),
@@ -53,8 +54,9 @@ class Resolved:
 
 
 def experiment_names(folder: Path = CONFIG_FOLDER) -> list[str]:
-    """The experiments that have a file, sorted."""
-    return sorted(path.stem for path in (folder / EXPERIMENTS).glob("*.yaml"))
+    """The experiments that have a file, sorted; a file whose name is no name of an experiment is none."""
+    stems = (path.stem for path in (folder / EXPERIMENTS).glob("*.yaml"))
+    return sorted(stem for stem in stems if re.fullmatch(NAMES["own"], stem))
 
 
 def experiment_file(name: str, folder: Path = CONFIG_FOLDER) -> Path:
@@ -125,6 +127,8 @@ def read_with_extends(path: Path, seen: tuple[Path, ...] = ()) -> YamlFile:
     if not isinstance(parent, str) or not re.fullmatch(NAMES["own"], parent):
         raise ConfigError(f"{where}: must be the name of another experiment, found {parent!r}")
     parent_path = path.with_name(f"{parent}.yaml")
+    if len(seen) >= MAX_EXTENDS:
+        raise ConfigError(f"{where}: more than {MAX_EXTENDS} files extend one another; keep a chain short")
     if parent_path in (*seen, path):
         raise ConfigError(f"{where}: {' -> '.join(p.stem for p in (*seen, path, parent_path))} is a circle; break it")
     if not parent_path.exists():

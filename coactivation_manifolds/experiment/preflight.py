@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.errors import CoactivationError, InputError, path_errors
 from coactivation_manifolds.experiment.config import is_imported, n_shards
 from coactivation_manifolds.experiment.files import EXPERIMENTS, LOCAL_PATHS, Config
 
@@ -32,6 +32,12 @@ def missing_files(config: Config) -> list[str]:
         if value is None or value.startswith(MADE_BY_THE_WORKFLOW):
             continue
         path = Path(value)
+        try:
+            with path_errors(f"{section}.{key}", value):
+                path.exists()
+        except InputError as error:
+            found.append(str(error))
+            continue
         if (section, key) in FOLDER_MUST_HOLD:
             needed, what = FOLDER_MUST_HOLD[section, key]
             if not path.is_dir():
@@ -49,10 +55,13 @@ def missing_files(config: Config) -> list[str]:
 def matches(pattern: str) -> bool:
     """Whether a file, a folder or a glob matches anything."""
     path = Path(pattern)
-    if path.exists():
-        return True
-    relative = path.relative_to(path.anchor)
-    return any(Path(path.anchor).glob(str(relative))) if relative.parts else False
+    try:
+        if path.exists():
+            return True
+        relative = path.relative_to(path.anchor)
+        return any(Path(path.anchor).glob(str(relative))) if relative.parts else False
+    except (OSError, ValueError):  # too long, a zero in it, or no glob: "a**b"
+        return False
 
 
 def seen_from(path: Path) -> str:

@@ -16,7 +16,12 @@ from coactivation_manifolds.errors import ConfigError
 MAX_BYTES = 1_000_000
 MAX_NODES = 20_000
 MAX_DEPTH = 40
+MAX_DIGITS = 100
+"""Characters of a number: Python refuses to write longer ones, and they overflow every other type."""
+
 MERGE_TAG = "tag:yaml.org,2002:merge"
+
+NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 Keys = tuple[str, ...]
 Lines = dict[Keys, tuple[Path, int]]
@@ -37,7 +42,8 @@ def read_yaml(path: Path) -> YamlFile:
     ------
     ConfigError
         Missing, not UTF-8, not YAML, not a mapping, a key given twice, a key that is no word, aliases that refer to
-        themselves or blow up, or tags of other languages; the message names file and line.
+        themselves or blow up, numbers of hundreds of digits, or tags of other languages; the message names file and
+        line.
 
     """
     text = read_text(path)
@@ -57,6 +63,8 @@ def read_yaml(path: Path) -> YamlFile:
         raise ConfigError(f"{path}: nested too deep; an experiment file has three levels") from error
     except ValueError as error:  # e.g. the date 2024-99-99, which YAML's loader tries to build
         raise ConfigError(f"{path}: a value can't be read ({error}); put it in quotes") from error
+    except (LookupError, AttributeError, TypeError, ArithmeticError) as error:  # YAML's loader, of "!!bool perhaps"
+        raise ConfigError(f"{path}: a value can't be read: it does not fit its tag (!!); take the tag away") from error
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -104,6 +112,8 @@ class LineVisitor:
             raise self.refused(node, "an alias (*) that contains itself")
         if self.n_nodes > MAX_NODES or len(ancestors) > MAX_DEPTH:
             raise self.refused(node, f"aliases or nesting that amount to more than {MAX_NODES:,} values")
+        if isinstance(node, yaml.ScalarNode) and node.tag in NUMBER_TAGS and len(node.value) > MAX_DIGITS:
+            raise self.refused(node, f"a number of {len(node.value):,} characters")
         if isinstance(node, yaml.MappingNode):
             self.visit_mapping(node, keys, (*ancestors, id(node)))
         elif isinstance(node, yaml.SequenceNode):

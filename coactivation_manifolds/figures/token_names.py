@@ -17,6 +17,9 @@ SPACE = "␣"
 _NAMED = {"\n": "⏎", "\t": "⇥", "\r": "\\r", "\x00": "\\0", "\u00a0": "\\u00a0"}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
 _COMBINING = {"Mn", "Me", "Mc"}
+LONGEST = 200
+"""Characters of a token's name: a vocabulary may hold texts of any length, and figures and pages cut further."""
+
 EMPTY = "(empty)"
 NONE = "(none)"
 
@@ -106,7 +109,9 @@ class TokenNames:
             ids = vocab.column("token_id").to_numpy().astype(np.int64)
             order = np.argsort(ids, kind="stable")
             self._ids = ids[order]
-            self._texts = vocab.column("text").take(pa.array(order))
+            # cut before they are copied about: nothing shown needs more of a text
+            texts = pc.utf8_slice_codeunits(vocab.column("text"), 0, 4 * LONGEST)
+            self._texts = texts.take(pa.array(order))
         self._latent_tokens = latent_tokens
 
     @classmethod
@@ -144,7 +149,7 @@ class TokenNames:
         ids = np.asarray(token_ids, dtype=np.int64).tolist()
         texts = self.texts(ids)
         return [
-            NONE if i < 0 else readable(text) if text is not None else f"token {i}"
+            NONE if i < 0 else readable(text, max_length=LONGEST) if text is not None else f"token {i}"
             for i, text in zip(ids, texts, strict=True)
         ]
 

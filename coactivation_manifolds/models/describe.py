@@ -120,8 +120,11 @@ def check_decoder(array: npt.NDArray[Any], what: str) -> npt.NDArray[np.float32]
         raise InputError(f"{what} holds {array.dtype}, expected floating-point numbers")
     if array.size == 0:
         raise InputError(f"{what} is empty")
-    for start in range(0, len(array), ROWS_CHECKED_AT_ONCE):
-        finite = np.isfinite(array[start : start + ROWS_CHECKED_AT_ONCE]).all(axis=1)
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(array, dtype=np.float32)
+    for start in range(0, len(rows), ROWS_CHECKED_AT_ONCE):
+        finite = np.isfinite(rows[start : start + ROWS_CHECKED_AT_ONCE]).all(axis=1)
         if not finite.all():
-            raise InputError(f"{what}: row {start + int(np.argmin(finite))} holds infinite numbers or NaN")
-    return np.ascontiguousarray(array, dtype=np.float32)
+            row = start + int(np.argmin(finite))
+            raise InputError(f"{what}: row {row} holds infinite numbers or NaN, or numbers beyond float32")
+    return rows

@@ -18,7 +18,7 @@ from coactivation_manifolds.models.fingerprints import folder_hash
 logger = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-WEIGHT_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json")
+WEIGHT_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def attention_for(device: torch.device) -> str | None:
 
 
 def load_model(model: Mapping[str, Any], *, device: str) -> LoadedModel:
-    """Load a model for inference.
+    """Load a model for inference, from safetensors only.
 
     Parameters
     ----------
@@ -117,6 +117,7 @@ def load_model(model: Mapping[str, Any], *, device: str) -> LoadedModel:
                 dtype=DTYPES[dtype],
                 attn_implementation=attention_for(chosen),
                 device_map=device_map,
+                use_safetensors=True,  # PyTorch's own format is a pickle
                 **keywords,
             )
     except Exception as error:  # OSError, ValueError, KeyError, safetensors' own errors, ...

@@ -138,7 +138,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The configuration that sae-lens saved beside the weights."""
     try:
         content = json.loads((folder / "cfg.json").read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"{folder / 'cfg.json'} is damaged (not JSON: {error}); restore it or save the SAE anew"
         ) from error
@@ -208,7 +208,7 @@ def scaling_factor(folder: Path) -> float:
         )
     try:
         factor = float(json.loads(file.read_text(encoding="utf-8"))["scaling_factor"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{file} holds no number scaling_factor; restore it or save the SAE anew") from error
     if not factor > 0:
         raise InputError(f"{file}: scaling_factor is {factor}; it must be positive")

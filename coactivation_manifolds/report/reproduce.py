@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from coactivation_manifolds.errors import printable
+
 
 def command(name: str) -> str:
     """The command that makes an experiment's report, or finds that there is nothing to do."""
@@ -15,4 +17,5 @@ def command(name: str) -> str:
 
 def config_text(config: Mapping[str, Any]) -> str:
     """The full configuration, defaults included, as YAML."""
-    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=110)
+    return "\n".join(map(printable, text.split("\n")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from coactivation_manifolds.errors import one_line
 from coactivation_manifolds.storage import PathLike
 
 FOLDER = Path(__file__).parent / "templates"
@@ -27,7 +29,9 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = format_number
     environment.filters["count"] = format_count
+    environment.filters["line"] = one_line
     environment.globals["inline"] = _inline
+    environment.globals["allowed"] = _allowed
     return environment
 
 
@@ -39,6 +43,12 @@ def render(template: str, **values: Any) -> str:
 def _inline(name: str) -> Markup:
     """A style sheet or script of ours, to stand in the page itself."""
     return Markup((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def _allowed(name: str) -> str:
+    """A script of ours as the page's policy names it: by its hash, so that no other runs, whatever the page holds."""
+    digest = hashlib.sha256((FOLDER / name).read_bytes()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def json_for_script(content: Any) -> Markup:

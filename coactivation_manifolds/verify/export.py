@@ -110,9 +110,13 @@ def copied(folder: Path, relative: str, target: Path, records: Records) -> dict[
     Raises
     ------
     ResultsError
-        It was changed since.
+        It was changed since, or is a link that leads out of the results.
 
     """
+    if not (folder / relative).resolve().is_relative_to(folder.resolve()):
+        raise ResultsError(
+            f"{folder / relative} leads to a file outside of {folder}, which may be anything; put the file itself there"
+        )
     entry = copy_file(folder / relative, target, relative)
     record = records.by_output.get(relative)
     if record is not None and record.outputs[relative]["sha256"] != entry["sha256"]:

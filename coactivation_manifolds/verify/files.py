@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from coactivation_manifolds.verify.records import Records, kind_below
 from coactivation_manifolds.verify.repair import Problem, damaged_file
 
 READERS = 4
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9=_.\-]*")
 OUTSIDE = ("provenance",)
 
 
@@ -90,12 +92,13 @@ def recorded_hashes(folder: Path, records: Records) -> Iterator[tuple[str, str]]
 
 
 def listed(path: Path, key: str) -> list[Mapping[str, Any]]:
-    """What a manifest or a plan lists; nothing where it is damaged, which is told elsewhere."""
+    """What a manifest or a plan lists beside itself; nothing where it is damaged, which is told elsewhere."""
     try:
         found = read_json(path).get(key)
     except CoactivationError:
         return []
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+    entries = [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+    return [each for each in entries if isinstance(each.get("file"), str) and PLAIN_NAME.fullmatch(each["file"])]
 
 
 def check_file(folder: Path, relative: str, sha256: str | None) -> Problem | None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from workflow_clone import Clone
+from workflow_clone import Clone, check_no_secret
 
 from coactivation_manifolds.activations.activation_reader import read_shard
 
@@ -25,6 +25,10 @@ def test_the_planted_process_is_read_from_a_cluster(demo, process, smallest_r2):
     assert check["r2"] >= smallest_r2
     assert check["purity"] >= 0.9
     assert check["coverage"] >= 0.85
+
+
+def test_no_secret_of_the_environment_is_written_down(demo):
+    check_no_secret(demo)
 
 
 def test_edges_equal_a_dense_count_of_the_whole_demo(demo):

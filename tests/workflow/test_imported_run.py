@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from workflow_clone import ROOT, Clone, add_small_experiment
+from workflow_clone import ROOT, Clone, add_small_experiment, check_no_secret
 
 from coactivation_manifolds.cli import main
 
@@ -63,6 +63,10 @@ def test_every_job_left_a_record_of_when_and_where(finished):
     assert record["started"] <= record["ended"]
     assert record["versions"]["numpy"] == np.__version__
     assert record["gpus"] == []
+
+
+def test_no_secret_of_the_environment_is_written_down(finished):
+    check_no_secret(finished)
 
 
 def test_the_records_hold_the_hashes_of_all_that_was_written(finished, monkeypatch, capsys):

@@ -22,6 +22,9 @@ from coactivation_manifolds.activations.row_checks import locate
 from coactivation_manifolds.activations.token_rows import NULL, TokenRows, entry_columns
 from coactivation_manifolds.errors import InputError
 
+MAX_EMPTY_ROWS = 1_000
+"""Rows of a CSC matrix for each entry: no array of it is as long as its rows, so that it can claim any number."""
+
 MEMBERS = ("format", "shape", "data", "indices", "indptr")
 
 Array = npt.NDArray[Any]
@@ -125,23 +128,25 @@ def read_matrix(path: Path, *, n_latents: int) -> tuple[npt.NDArray[np.int64], A
 
     """
     arrays = read_members(path, MEMBERS)
-    kind = arrays["format"].item()
-    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    kind = format_name(arrays["format"])
     if kind not in ("csr", "csc"):
         raise InputError(f"{path} holds a matrix of format {kind!r}; save it as matrix.tocsr()")
-    shape = [int(length) for length in arrays["shape"]]
+    shape = whole_numbers(arrays["shape"], "shape", path).tolist()
     if len(shape) != 2 or shape[1] != n_latents:
         turned = "; it looks transposed" if len(shape) == 2 and shape[0] == n_latents else ""
         raise InputError(
             f"{path} has the shape {' x '.join(map(str, shape))}, expected tokens x activations.n_latents = "
             f"{n_latents}{turned}"
         )
-    if not np.issubdtype(arrays["data"].dtype, np.number) or np.issubdtype(arrays["data"].dtype, np.complexfloating):
+    if arrays["data"].dtype.kind not in "iuf":
         raise InputError(f"{path}: data holds {arrays['data'].dtype}, expected float16 or float32")
+    if arrays["indices"].dtype.kind not in "iu":
+        raise InputError(f"{path}: indices holds {arrays['indices'].dtype}, expected integers")
     indptr = whole_numbers(arrays["indptr"], "indptr", path)
     indices, data = arrays["indices"], arrays["data"]
     major, minor = shape if kind == "csr" else shape[::-1]
-    sound = len(indptr) == major + 1 and indptr[0] == 0 and indptr[-1] == len(indices) == len(data)
+    flat = indices.ndim == data.ndim == 1
+    sound = flat and len(indptr) == major + 1 and indptr[0] == 0 and indptr[-1] == len(indices) == len(data)
     if not sound or np.any(np.diff(indptr) < 0):
         raise InputError(f"{path}: indptr, indices and data don't fit together; save the matrix anew with scipy")
     if kind == "csr":
@@ -149,7 +154,15 @@ def read_matrix(path: Path, *, n_latents: int) -> tuple[npt.NDArray[np.int64], A
     whole_numbers(indices, "indices", path)
     if len(indices) and indices.max() >= minor:
         raise InputError(f"{path}: row index {indices.max()} is not in 0..{minor - 1}; save the matrix anew with scipy")
+    if minor > MAX_EMPTY_ROWS * (len(indices) + 1_000):
+        raise InputError(f"{path} has {minor:,} rows for {len(indices):,} entries; save the matrix anew with scipy")
     return turn(indptr, indices, data, n_rows=minor)
+
+
+def format_name(array: Array) -> str:
+    """What ``save_npz`` wrote as the matrix's format; some other text where that is not what was written."""
+    value = array.item() if array.size == 1 else ""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def turn(

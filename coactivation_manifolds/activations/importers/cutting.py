@@ -20,7 +20,7 @@ from coactivation_manifolds.activations.importers.source import Block, Source
 from coactivation_manifolds.activations.row_checks import check_columns
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
-from coactivation_manifolds.errors import ConfigError, InputError, nearest
+from coactivation_manifolds.errors import ConfigError, InputError, nearest, one_line
 from coactivation_manifolds.storage import PathLike, sha256_file, write_json, write_table
 
 PART_ROWS = 8_192
@@ -77,7 +77,7 @@ def import_activations(
         shutil.rmtree(staging, ignore_errors=True)
         raise
     for note in source.notes:
-        logger.warning("%s", note)
+        logger.warning("%s", one_line(note))
     move_into_place(staging, folder, n_shards=len(manifests))
     if vocab_path is not None:
         write_table(source.vocabulary, vocab_path)

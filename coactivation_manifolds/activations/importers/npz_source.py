@@ -116,9 +116,9 @@ def read_entries(path: Path) -> Entries:
             )
         if name in OF_TOKENS or name == "token_indices":
             entries[name] = whole_numbers(array, name, path)
-        elif name == "latent_indices" and not np.issubdtype(array.dtype, np.integer):
+        elif name == "latent_indices" and array.dtype.kind not in "iu":
             raise InputError(f"{path}: latent_indices holds {array.dtype}, expected integers")
-        elif name == "activations" and not np.issubdtype(array.dtype, np.number):
+        elif name == "activations" and array.dtype.kind not in "iuf":
             raise InputError(f"{path}: activations holds {array.dtype}, expected float16 or float32")
     return entries
 

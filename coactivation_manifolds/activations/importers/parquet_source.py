@@ -21,7 +21,7 @@ from coactivation_manifolds.activations.importers.source import (
 from coactivation_manifolds.activations.row_checks import REQUIRED_COLUMNS, integer_column, order_complaint
 from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.errors import InputError
-from coactivation_manifolds.storage import damaged, open_table
+from coactivation_manifolds.storage import TABLE_ERRORS, damaged, open_table
 
 SCAN_ROWS = 1_000_000
 
@@ -61,7 +61,7 @@ def iter_tables(path: Path, columns: Sequence[str], n_rows: int) -> Iterator[pa.
         try:
             for batch in parquet.iter_batches(batch_size=n_rows, columns=names):
                 yield pa.Table.from_batches([batch])
-        except (pa.ArrowInvalid, OSError) as error:
+        except TABLE_ERRORS as error:
             raise damaged(path, error) from error
 
 

@@ -11,7 +11,7 @@ from coactivation_manifolds.activations.part_records import PART_NAME, read_part
 from coactivation_manifolds.errors import CoactivationError, ResultsError
 from coactivation_manifolds.storage import storage_errors
 
-SHARD_FOLDER = re.compile(r"shard=(\d{6})")
+SHARD_FOLDER = re.compile(r"shard=([0-9]{6})")
 MANIFEST = "manifest.json"
 
 logger = logging.getLogger(__name__)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from coactivation_manifolds.activations.importers.npz_files import read_members, whole_numbers
 from coactivation_manifolds.activations.importers.source import find_input_files
-from coactivation_manifolds.errors import InputError
+from coactivation_manifolds.errors import CoactivationError
 from coactivation_manifolds.storage import open_table
 
 
@@ -31,8 +30,9 @@ def rows_told(settings: Mapping[str, Any]) -> int | None:
                     rows += parquet.metadata.num_rows
             return rows
         if settings["format"] == "csr":
-            with np.load(find_input_files(settings["path"], ".npz")[0], allow_pickle=False) as arrays:
-                return int(arrays["shape"][0])
-    except (InputError, OSError, KeyError, ValueError):
+            path = find_input_files(settings["path"], ".npz")[0]
+            shape = whole_numbers(read_members(path, ["shape"])["shape"], "shape", path).tolist()
+            return int(shape[0]) if shape else None
+    except (CoactivationError, OSError):
         return None
     return None

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from coactivation_manifolds.activations.token_rows import TokenRows
-from coactivation_manifolds.errors import InputError
+from coactivation_manifolds.errors import InputError, path_errors
 from coactivation_manifolds.schemas import VOCAB
 
 BLOCK_ROWS = 8_192
@@ -88,19 +88,20 @@ def find_input_files(pattern: str, suffix: str) -> list[Path]:
 
     """
     path = Path(pattern)
-    if path.is_dir():
-        files = [
-            file
-            for file in path.rglob(f"*{suffix}")
-            if file.is_file() and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
-        ]
-        sought = f"holds no {suffix} file"
-    elif path.exists():
-        files, sought = [path], ""
-    else:
-        # Path.glob takes no absolute pattern, and patterns are written as in a shell
-        files = [Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
-        sought = "matches no file" if glob.has_magic(pattern) else "does not exist"
+    with path_errors("activations.path", pattern):
+        if path.is_dir():
+            files = [
+                file
+                for file in path.rglob(f"*{suffix}")
+                if file.is_file() and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+            ]
+            sought = f"holds no {suffix} file"
+        elif path.exists():
+            files, sought = [path], ""
+        else:
+            # Path.glob takes no absolute pattern, and patterns are written as in a shell
+            files = [Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
+            sought = "matches no file" if glob.has_magic(pattern) else "does not exist"
     if not files:
         raise InputError(
             f"activations.path: {pattern} {sought}; give a file, a folder or a glob, absolute or relative to "

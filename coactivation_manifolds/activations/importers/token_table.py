@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from coactivation_manifolds.schemas import VOCAB
 from coactivation_manifolds.storage import open_table
 
 TABLE_COLUMNS = ("token_row", "doc_id", "token_index", "position_in_doc", "token_id", "token")
+
+LARGEST_ID = int(np.iinfo(np.int32).max)
 
 Array = npt.NDArray[Any]
 
@@ -66,7 +69,7 @@ def read_token_texts(path: Path, n_rows: int, notes: list[str]) -> TokenTexts:
         return TokenTexts(id_column=id_column)
     if id_column is None:
         distinct: set[str] = set()
-        for table in iter_tables(path, ["token"], BLOCK_ROWS):
+        for table in text_tables(path, ["token"]):
             distinct.update(text for text in pc.unique(table["token"]).to_pylist() if text is not None)
         texts = sorted(distinct)
         ids = range(len(texts))
@@ -79,17 +82,36 @@ def read_token_texts(path: Path, n_rows: int, notes: list[str]) -> TokenTexts:
 def texts_of_ids(path: Path, id_column: str) -> dict[int, str]:
     """The text of each token id of a table that holds both."""
     known: dict[int, str] = {}
-    for table in iter_tables(path, [id_column, "token"], BLOCK_ROWS):
+    for table in text_tables(path, [id_column, "token"]):
         pairs = table.group_by([id_column, "token"]).aggregate([]).to_pylist()
         for pair in pairs:
             number, text = pair[id_column], pair["token"]
             if number is None or text is None:
                 continue
+            if not 0 <= number <= LARGEST_ID:
+                raise InputError(f"{path}: {id_column} holds {number}; give numbers from 0 to {LARGEST_ID}")
             if known.setdefault(number, text) != text:
                 raise InputError(
                     f"{path}: {id_column} {number} has two texts, {known[number]!r} and {text!r}; give each id one text"
                 )
     return known
+
+
+def text_tables(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of the table, one of them ``token``, whose texts are checked: Arrow itself takes any bytes.
+
+    Raises
+    ------
+    InputError
+        Missing or damaged, or a text is not UTF-8.
+
+    """
+    for table in iter_tables(path, columns, BLOCK_ROWS):
+        try:
+            table.column("token").validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{path}: the column 'token' holds bytes that are not UTF-8; write it anew") from error
+        yield table
 
 
 def vocabulary_table(texts: dict[int, str]) -> pa.Table:

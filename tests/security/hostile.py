@@ -1,0 +1,50 @@
+"""Texts that try to run as a script, to end what they stand in, to turn the line round, or to be too long."""
+
+FLAG = "OWNED"
+"""The title of a page in which one of the scripts below has run."""
+
+RUN = f"document.title='{FLAG}'"
+
+HOSTILE = [
+    f"<script>{RUN}</script>",
+    f"</script><script>{RUN}</script>",
+    f"</title></head><body><script>{RUN}</script>",
+    f'"><img src=x onerror="{RUN}">',
+    f"' onmouseover='{RUN}' x='",
+    f"<svg onload={RUN}>",
+    f"<svg><script>{RUN}</script></svg>",
+    f"<details open ontoggle={RUN}>",
+    f'<iframe srcdoc="<script>top.{RUN}</script>">',
+    f"javascript:{RUN}",
+    f'<a href="javascript:{RUN}">x</a>',
+    "<base href=https://example.org/>",
+    "<meta http-equiv=refresh content=0;url=https://example.org/>",
+    "<link rel=stylesheet href=https://example.org/x.css>",
+    "<style>*{display:none}</style>",
+    "</style><style>*{display:none}</style>",
+    "<!--",
+    "-->",
+    "<!-- --!>",
+    "]]>",
+    "<plaintext>",
+    "&lt;script&gt;",
+    "&#x3c;script&#x3e;",
+    "\\u003cscript>",
+    "{{ 7 * 7 }}",
+    "{% raw %}",
+    "${7*7}",
+    "\u202egnp.elcric\u202c",
+    "\u2066\u2067\u2068",
+    "\x00",
+    "\x1b[2J\x1b]0;" + FLAG + "\x07",
+    "\u2028\u2029",
+    "\ufeff",
+    "\U000e0041\U000e0042",
+    "a" + "\u0301" * 500,
+    "\r\n\r\n",
+    "",
+    " ",
+    "A" * 10_000_000,
+    "<" * 1_000_000,
+    "\x00" * 1_000_000,
+]
