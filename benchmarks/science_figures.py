@@ -83,7 +83,7 @@ def draw_power(part: dict[str, Any], path: Path) -> None:
             panel.set_xticks(POWER_POINTS, [f"{n:,}" for n in POWER_POINTS], rotation=45)
             panel.minorticks_off()
         axes[0, 0].set_ylabel("share called right")
-        axes[0, -1].legend(loc="lower right")
+        axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         figure.tight_layout()
         save_figure(figure, path)
 
