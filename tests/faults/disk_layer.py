@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("faulty_disk.c")
-JOBS = ".snakemake/scripts/"
-"""In the command line of every job that runs a script."""
+SCRIPTS = ".snakemake/scripts/"
+"""In the command line of every job that runs a script: there Snakemake puts them."""
 
 KINDS = ("kill", "eio", "enospc", "short", "torn")
 
@@ -24,7 +24,7 @@ def compile_layer(folder: Path) -> Path | None:
     return library
 
 
-def layer_environment(library: Path, *, folder: Path, kind: str, at: int = 0, of: str = JOBS) -> dict[str, str]:
+def layer_environment(library: Path, *, folder: Path, kind: str, at: int = 0, of: str = SCRIPTS) -> dict[str, str]:
     """Variables that let the ``at``-th operation of each job on files below ``folder / "results"`` fail.
 
     Disturbed are processes that have ``of`` in their command line.

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from disk_layer import layer_environment, operations
+from disk_layer import SCRIPTS, layer_environment, operations
 from victims import Stage, Victim, kill_session, one_clear_error
 
 RECOVERED = "recovered"
@@ -60,6 +61,8 @@ class Case:
         The shared object between jobs and files; None where it can't be made.
     n_operations, seconds
         What the job did to files, and how long the whole run took, undisturbed.
+    scripts
+        The job as Snakemake had started it, to be run alone; none where Snakemake runs it.
 
     """
 
@@ -69,13 +72,16 @@ class Case:
     layer: Path | None
     n_operations: int
     seconds: float
+    scripts: tuple[tuple[str, str], ...] = ()
 
     def begin(self) -> None:
         """Take away what the stage's job makes."""
         self.victim.remove(self.stage.made)
 
     def run(self, **options: object) -> tuple[int, str]:
-        """Ask for what the stage makes."""
+        """Ask for what the stage makes, or run its job alone."""
+        if self.scripts:
+            return self.victim.run_scripts(self.scripts, **options)  # type: ignore[arg-type]
         return self.victim.run(*self.stage.targets, **options)  # type: ignore[arg-type]
 
     def run_below_layer(self, kind: str) -> tuple[int, str]:
@@ -258,14 +264,31 @@ FAULTS: dict[str, Callable[[Case], Outcome]] = {
 }
 
 
-def measure(victim: Victim, stage: Stage, layer: Path | None) -> tuple[int, float, Outcome]:
-    """Operations of a stage's job, seconds of its run, and whether doing it again without a fault gives the bytes."""
-    case = Case(victim, stage, random.Random(0), layer, 0, 0.0)
-    case.begin()
-    began = time.monotonic()
+JOB_FAULTS = (kill_job, fill_disk, fill_by_layer, fail_once, fail_torn, write_short)
+"""Those that a job can meet alone, without Snakemake: nothing is cleared away between it and the next attempt."""
+
+ALONE = ", job alone"
+FAULTS |= {f"{name}{ALONE}": fault for name, fault in FAULTS.items() if fault in JOB_FAULTS}
+
+
+class Measured(NamedTuple):
+    """A stage's run without a fault: operations on files, seconds, and its jobs as Snakemake started them."""
+
+    n_operations: int
+    seconds: float
+    scripts: tuple[tuple[str, str], ...]
+
+
+def measure(victim: Victim, stage: Stage, layer: Path | None) -> Measured:
+    """Run a stage once more without a fault; it must give the same bytes."""
+    victim.remove(stage.made)
     told = {} if layer is None else layer_environment(layer, folder=victim.folder, kind="none")
-    status, said = case.run(**told)
+    began = time.monotonic()
+    status, said = victim.run("--skip-script-cleanup", "--", *stage.targets, **told)
     seconds = time.monotonic() - began
-    if status:
-        return 0, seconds, Outcome(LOST, said[-1500:])
-    return len(operations(victim.folder)), seconds, next_run(case, before=UNHARMED)
+    wrong = [*victim.differing(), *victim.missing()]
+    if status or wrong:
+        raise RuntimeError(f"{stage.name} is not the same without a fault: {wrong[:1]} {said[-1500:]}")
+    scripts = sorted((victim.folder / SCRIPTS).glob("*.py"), key=lambda path: path.stat().st_mtime_ns)
+    found = tuple((path.name, path.read_text(encoding="utf-8")) for path in scripts)
+    return Measured(len(operations(victim.folder)), seconds, found)

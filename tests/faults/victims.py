@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bad_runs import error_lines
+from disk_layer import SCRIPTS
 from tiny_models import random_texts, save_jsonl, save_model, save_sae
 from workflow_clone import ROOT, Clone, add_small_experiment
 
@@ -145,6 +146,30 @@ class Victim:
             kill_session(process)
             return -signal.SIGKILL, f"did not end within {PATIENCE_S} s"
         return process.returncode, said
+
+    def run_scripts(
+        self, scripts: tuple[tuple[str, str], ...], *, prefix: tuple[str, ...] = (), **variables: str
+    ) -> tuple[int, str]:
+        """Run jobs as Snakemake would, but without it, until one fails; exit status and what they said."""
+        said = ""
+        for name, text in scripts:
+            script = self.folder / SCRIPTS / name
+            script.parent.mkdir(parents=True, exist_ok=True)
+            script.write_text(text, encoding="utf-8")
+            finished = subprocess.run(
+                [*prefix, sys.executable, str(script)],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=PATIENCE_S,
+            )
+            said += finished.stdout
+            if finished.returncode:
+                return finished.returncode, said
+        return 0, said
 
     def tool(self, *arguments: str) -> tuple[int, str]:
         """Run coactivation-manifolds; exit status and what it said."""
