@@ -28,6 +28,9 @@ LOST = "lost"
 """A wrong or missing result, or a file that looks complete and is not."""
 
 DAY_S = 86_400
+FROM_TOMORROW_TO_NOW = "find . -newermt now -exec touch -h -d '1 minute ago' {} +"
+"""What docs/troubleshooting.md says to do: all get one and the same time, so that none is newer than another."""
+
 PAGE = 4096
 LARGE_BYTES = 64 << 20
 WITHOUT_ROOTS_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
@@ -221,7 +224,13 @@ def clock_back(case: Case) -> Outcome:
             status = path.stat()
             later = DAY_S * 10**9
             os.utime(path, ns=(status.st_atime_ns + later, status.st_mtime_ns + later))
-    return next_run(case)
+    status, said = case.run()
+    if status == 0:
+        return next_run(case)
+    if "has older modification time" not in said or "Traceback" in said:
+        return Outcome(LOST, said[-1500:])
+    subprocess.run(FROM_TOMORROW_TO_NOW, shell=True, cwd=case.victim.folder, check=True)
+    return next_run(case, before=CLEAR)
 
 
 def read_only(case: Case) -> Outcome:
