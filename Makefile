@@ -11,13 +11,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
 
-.PHONY: help setup demo pydocs reproduce-days test test-slurm fuzz lint dag bench bench-full bench-science rates lock clean-demo
+.PHONY: help setup demo pydocs reproduce-days test test-slurm test-faults fuzz lint dag bench bench-full bench-science rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train a small model, find its planted circle and triangle, write results/demo/report.html"
 	@echo "make test     the whole test suite"
 	@echo "make fuzz     10,000 hostile inputs to each reader of foreign files"
+	@echo "make test-faults  200 faulty runs (kills, full disks, damaged files), write docs/reliability.md (half an hour)"
 	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
@@ -77,6 +78,13 @@ test-slurm: $(READY)
 EXAMPLES ?= 10000
 fuzz: $(READY)
 	COACTIVATION_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n $(CORES) tests/security/test_fuzz_*.py
+
+# Number of fault runs. Small and read-only file systems need root, failing writes a C compiler; else those are left out.
+N ?= 200
+
+test-faults: $(READY)
+	$(BIN)/python tests/faults/run_faults.py --runs $(N)
+	$(BIN)/python docs/write_reliability.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -56,6 +56,10 @@ include: "rules/report.smk"
 include: "rules/collect.smk"
 
 
+onstart:
+    check_writable("results")
+
+
 rule all:
     """Every report of the experiments listed in config/config.yaml."""
     default_target: True

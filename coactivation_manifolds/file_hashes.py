@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from coactivation_manifolds.errors import CoactivationError
+from coactivation_manifolds.errors import CoactivationError, ResultsError
 from coactivation_manifolds.file_kinds import kind_of
 from coactivation_manifolds.paths import PROVENANCE
-from coactivation_manifolds.storage import read_json, sha256_file
+from coactivation_manifolds.storage import command_to_restore, read_json, sha256_file
 
 BLOCKS, BLOCK_BYTES = 16, 1 << 16
 """A sample: blocks at even distances, the first and the last bytes among them."""
@@ -24,9 +24,18 @@ BLOCKS, BLOCK_BYTES = 16, 1 << 16
 WHOLE_BYTES = 256 << 20
 """Largest file made elsewhere that is hashed whole: a model's weights may be tens of gigabytes on a slow disk."""
 
+CHECKED_BYTES = 16 << 20
+"""Largest file without checksums of its own that is hashed whole before a job reads it: the firings of two million
+latents, and every JSON file."""
+
+HAS_CHECKSUMS = ".parquet"
+
 HASHING_THREADS = 2
 READERS_OF_OTHERS = ("plan_corpus", "import_activations", "describe_sae")
 """Jobs without wildcards that read what was made elsewhere: their records know its hashes."""
+
+HASHES = ("size", "sha256", "sha256_of_sample")
+"""Keys of a description that tell whether two files are the same."""
 
 Described = dict[str, Any]
 
@@ -68,12 +77,26 @@ def all_files(paths: Iterable[str]) -> Iterator[Path]:
             yield path
 
 
+def described(files: Any) -> dict[str, Described]:
+    """The files that a record lists, by path; a record of an older version, or a damaged one, may list none."""
+    listed = files if isinstance(files, list) else []
+    return {file["path"]: file for file in listed if isinstance(file, dict) and "path" in file}
+
+
+def what_to_delete(path: str) -> str:
+    """What must go, so that a result is made anew: the folder where its job declares one as a whole."""
+    kind = kind_of(path)
+    if kind is None or not kind[0].is_in_folder:
+        return path
+    return kind[0].target.format(**kind[1])
+
+
 class KnownFiles:
     """Descriptions of files in the records of earlier jobs."""
 
     def __init__(self, experiment: str) -> None:
         self._experiment = experiment
-        self._by_record: dict[Path, dict[str, Described]] = {}
+        self._by_record: dict[Path, tuple[Mapping[str, Described], Mapping[str, Described]]] = {}
 
     def describe_input(self, path: Path) -> Described:
         """Size and hashes of a file that this job has read.
@@ -86,10 +109,52 @@ class KnownFiles:
             return found | {"sha256": sha256_file(path)}
         found["sha256_of_sample"] = sha256_of_sample(path, size)
         for record in self._records_of(path.as_posix()):
-            known = self._described_in(record).get(path.as_posix(), {})
+            read, written = self._files_of(record)
+            known = {**read, **written}.get(path.as_posix(), {})
             if "sha256" in known and known == found | {"sha256": known["sha256"]}:
                 return dict(known)
         return found if size > WHOLE_BYTES else found | {"sha256": sha256_file(path)}
+
+    def check_unchanged(self, found: Described) -> None:
+        """Stop at a result that is no longer what its job wrote, so that no number is made from it.
+
+        Files of up to 1 MiB are compared whole, up to 16 MiB also those that carry no checksums, of larger ones size
+        and sample. A file that no record speaks of passes: it was made elsewhere, or by an earlier version.
+
+        Parameters
+        ----------
+        found
+            What ``describe_input`` gave.
+
+        Raises
+        ------
+        ResultsError
+            The file is another than every record of it says.
+
+        """
+        records = [] if kind_of(found["path"]) is None else self._records_of(found["path"])
+        if has_sample(found["size"]) and found["size"] <= CHECKED_BYTES and not found["path"].endswith(HAS_CHECKSUMS):
+            found = found | {"sha256": sha256_file(found["path"])}  # what was found may be what the record says
+        if not self._contradict(records, found):
+            return
+        for folder in {record.parent for record in records}:
+            # a network file system may still show an earlier record here; looking into its folder brings the newest
+            list(folder.glob("*"))
+        self._by_record.clear()
+        if self._contradict(records, found):
+            raise ResultsError(
+                f"{found['path']} was changed after its job had written it (its bytes are not those that "
+                f"{records[0].parent} records): delete it and run the same command again: "
+                f"{command_to_restore(what_to_delete(found['path']))}"
+            )
+
+    def _contradict(self, records: Iterable[Path], found: Described) -> bool:
+        """Whether there is a record of a file, and none that agrees."""
+        told = [self._files_of(record)[1].get(found["path"]) for record in records]
+        known = [each for each in told if each is not None]
+        return bool(known) and not any(
+            all(found[key] == each[key] for key in HASHES if key in found and key in each) for each in known
+        )
 
     def _records_of(self, path: str) -> list[Path]:
         kind = kind_of(path)
@@ -99,13 +164,12 @@ class KnownFiles:
         folder = Path(PROVENANCE.format(experiment=kind[1]["experiment"]))
         return [folder / name for name in kind[0].record_names(kind[1])]
 
-    def _described_in(self, record: Path) -> Mapping[str, Described]:
-        """The files that a record speaks of, by path; none where there is no record, or one of an older version."""
+    def _files_of(self, record: Path) -> tuple[Mapping[str, Described], Mapping[str, Described]]:
+        """What a job read and what it wrote, by path; none where there is no record, or one of an older version."""
         if record not in self._by_record:
             try:
                 content = read_json(record)
             except CoactivationError:
                 content = {}
-            files = [*(content.get("inputs") or []), *(content.get("outputs") or [])]
-            self._by_record[record] = {file["path"]: file for file in files if "path" in file}
+            self._by_record[record] = (described(content.get("inputs")), described(content.get("outputs")))
         return self._by_record[record]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
@@ -11,9 +10,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coactivation_manifolds.disk_errors import AFTER_DISK_FAILURE, is_disk_failure, is_disk_full, is_forbidden
 from coactivation_manifolds.errors import CoactivationError, StorageError, one_line
-from coactivation_manifolds.provenance import WorkflowJob, write_provenance
-from coactivation_manifolds.storage import is_disk_full
+from coactivation_manifolds.provenance import WorkflowJob, check_inputs, write_provenance
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -72,15 +71,18 @@ def about_the_machine(error: BaseException) -> str | None:
         return (
             f"no space left on the disk{where}: free some space and run the same command again; finished files are kept"
         )
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if isinstance(error, OSError) and is_forbidden(error):
         return f"{error.strerror}: {error.filename}; check the owner and mode of the file and its folder"
+    if isinstance(error, OSError) and is_disk_failure(error):
+        return f"{error.strerror}: {error.filename or 'the disk'}; {AFTER_DISK_FAILURE}"
     return None
 
 
 @contextmanager
 def job(of: WorkflowJob | str | os.PathLike[str]) -> Iterator[logging.Logger]:
-    """Run one job: log to the file and to stderr; end on our own errors with one line and exit status 1, and after
-    success record in ``provenance/`` when, where and with what it ran, and the hashes of what it read and wrote.
+    """Run one job: log to the file and to stderr; check before it begins that what it reads is what was written; end on
+    our own errors with one line and exit status 1, and after success record in ``provenance/`` when, where and with
+    what it ran, and the hashes of what it read and wrote.
 
     Parameters
     ----------
@@ -91,9 +93,9 @@ def job(of: WorkflowJob | str | os.PathLike[str]) -> Iterator[logging.Logger]:
     Raises
     ------
     SystemExit
-        With status 1, after the message of a ``CoactivationError``, or of a full disk, a missing permission or a lack
-        of memory, was written to log and terminal. Other exceptions pass through with their traceback: they are
-        defects of ours.
+        With status 1, after the message of a ``CoactivationError``, or of a full or failing disk, a missing permission
+        or a lack of memory, was written to log and terminal. Other exceptions pass through with their traceback: they
+        are defects of ours.
 
     """
     made_by = None if isinstance(of, str | os.PathLike) else of
@@ -109,8 +111,9 @@ def job(of: WorkflowJob | str | os.PathLike[str]) -> Iterator[logging.Logger]:
     try:
         handlers.append(open_log(Path(log)))
         logger.addHandler(handlers[-1])
+        read = None if made_by is None else check_inputs(made_by)
         yield logger
-        write_provenance(log, started=started, made_by=made_by)
+        write_provenance(log, started=started, made_by=made_by, read=read)
     except CoactivationError as error:
         logger.error("error: %s", one_line(error))
         sys.exit(1)

@@ -18,10 +18,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from coactivation_manifolds.algorithm_versions import ALGORITHM_VERSION
-from coactivation_manifolds.file_hashes import KnownFiles, all_files, describe_outputs
+from coactivation_manifolds.file_hashes import Described, KnownFiles, all_files, describe_outputs
 from coactivation_manifolds.paths import PROVENANCE, WILDCARDS
 from coactivation_manifolds.storage import write_json
 
@@ -54,7 +54,37 @@ def provenance_file(log: str | os.PathLike[str]) -> Path | None:
     return Path(PROVENANCE.format(experiment=path[1])) / f"{path[2].replace('/', '.')}.json"
 
 
-def write_provenance(log: str | os.PathLike[str], *, started: datetime, made_by: WorkflowJob | None = None) -> None:
+class FilesRead(NamedTuple):
+    """What a job reads, described, and how long that took."""
+
+    inputs: list[Described]
+    seconds: float
+
+
+def check_inputs(job: WorkflowJob) -> FilesRead:
+    """Describe what a job is about to read, and stop where a result among it is no longer what its job wrote.
+
+    Raises
+    ------
+    ResultsError
+        Names the file and the command that makes it anew.
+
+    """
+    began = time.monotonic()
+    known = KnownFiles(str(dict(job.wildcards.items()).get("experiment", "")))
+    inputs = [known.describe_input(path) for path in dict.fromkeys(all_files(job.input))]
+    for each in inputs:
+        known.check_unchanged(each)
+    return FilesRead(inputs, time.monotonic() - began)
+
+
+def write_provenance(
+    log: str | os.PathLike[str],
+    *,
+    started: datetime,
+    made_by: WorkflowJob | None = None,
+    read: FilesRead | None = None,
+) -> None:
     """Record a job that has ended well; nothing for a log that is not the workflow's.
 
     Parameters
@@ -64,13 +94,15 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime, made_by:
     started
         When it began, with its time zone.
     made_by
-        The job's rule, inputs, outputs and params; without it they are not recorded.
+        The job's rule, outputs and params; without it they are not recorded.
+    read
+        The job's inputs, as ``check_inputs`` found them before it began.
 
     """
     file = provenance_file(log)
     if file is None:
         return
-    what = {} if made_by is None else what_was_made(made_by)
+    what = {} if made_by is None else what_was_made(made_by, read or check_inputs(made_by))
     ended = datetime.now(UTC)
     record = {
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
@@ -88,20 +120,17 @@ def write_provenance(log: str | os.PathLike[str], *, started: datetime, made_by:
     write_json(record | what, file)
 
 
-def what_was_made(job: WorkflowJob) -> dict[str, Any]:
+def what_was_made(job: WorkflowJob, read: FilesRead) -> dict[str, Any]:
     """Rule, wildcards and params of a job, and the hashes of what it read and wrote."""
     began = time.monotonic()
-    wildcards = {name: str(value) for name, value in job.wildcards.items()}
-    known = KnownFiles(wildcards.get("experiment", ""))
-    inputs = [known.describe_input(path) for path in dict.fromkeys(all_files(job.input))]
     outputs = describe_outputs(job.output)
     return {
         "rule": job.rule,
-        "wildcards": wildcards,
+        "wildcards": {name: str(value) for name, value in job.wildcards.items()},
         "params": {name: plain(value) for name, value in job.params.items()},
-        "inputs": inputs,
+        "inputs": read.inputs,
         "outputs": outputs,
-        "hashing_seconds": round(time.monotonic() - began, 3),
+        "hashing_seconds": round(read.seconds + time.monotonic() - began, 3),
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
+import shlex
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import InputError, ResultsError, StorageError
 
 FORMAT_VERSION = 1
@@ -28,30 +29,6 @@ PathLike = str | os.PathLike[str]
 
 TABLE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 """What Arrow raises for bytes that are no Parquet; also a lack of memory, since a damaged page can ask for any."""
-
-
-def is_disk_full(error: OSError) -> bool:
-    """Whether an error says so; NumPy reports a short write without a number."""
-    short_write = error.errno is None and "requested and" in str(error) and "written" in str(error)
-    return short_write or error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-@contextmanager
-def storage_errors(path: PathLike, doing: str = "write") -> Iterator[None]:
-    """Turn a full disk or a missing permission into a ``StorageError`` that names the file and the remedy."""
-    try:
-        yield
-    except OSError as error:
-        if is_disk_full(error):
-            raise StorageError(
-                f"no space left on the disk while writing {path}: free some space and run the same command again; "
-                "finished files are kept"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise StorageError(
-                f"can't {doing} {path}: {os.strerror(error.errno or 0)}; check the owner and mode of its folder"
-            ) from error
-        raise
 
 
 @contextmanager
@@ -162,8 +139,15 @@ def damaged(path: PathLike, error: object) -> InputError:
 
 def how_to_restore(path: PathLike) -> str:
     """What to do about a damaged file: ours are made anew, a user's own must come from where they were got."""
-    ours = "results" in Path(path).parts
-    return "delete it and run the same command again" if ours else "write it anew, or restore it from where it came"
+    if "results" not in Path(path).parts:
+        return "write it anew, or restore it from where it came"
+    return f"delete it and run the same command again: {command_to_restore(path)}"
+
+
+def command_to_restore(*paths: PathLike) -> str:
+    """The command after which the run that met damaged results of ours makes them anew."""
+    option = "-r " if any(Path(path).is_dir() for path in paths) else ""
+    return f"rm {option}{' '.join(shlex.quote(Path(path).as_posix()) for path in paths)}"
 
 
 def check_format_version(found: bytes | str | int | None, path: PathLike) -> None:
@@ -200,6 +184,16 @@ def read_table(path: PathLike, *, columns: Sequence[str] | None = None) -> pa.Ta
                 )
         try:
             return parquet.read(columns=list(columns) if columns is not None else None)
+        except TABLE_ERRORS as error:
+            raise damaged(path, error) from error
+
+
+def check_pages(path: PathLike) -> None:
+    """Read a Parquet file through, in pieces, against the checksums of its pages; raises as ``read_table`` does."""
+    with open_table(path) as parquet:
+        try:
+            for _ in parquet.iter_batches(use_threads=False):
+                pass
         except TABLE_ERRORS as error:
             raise damaged(path, error) from error
 

@@ -51,6 +51,14 @@ def check_targets(arguments):
             sys.exit(f"error: {one_line(target)}: {one_line(error)}")
 
 
+def check_writable(folder):
+    """Stop before the first job where results can't be written: Snakemake would end with a traceback."""
+    if os.path.isdir(folder) and os.statvfs(folder).f_flag & os.ST_RDONLY:
+        sys.exit(
+            f"error: can't write {folder}: Read-only file system; mount it for writing, or run where it can be written"
+        )
+
+
 def for_each_job(function):
     """A function of a rule, with its arguments' names at hand: Snakemake asks for them several times a job."""
     function.__signature__ = signature(function)

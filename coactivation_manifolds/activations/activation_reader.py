@@ -9,8 +9,10 @@ from typing import Any
 
 from coactivation_manifolds.activations.part_records import PART_NAME
 from coactivation_manifolds.activations.token_rows import TokenRows, concatenate
+from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import ResultsError
-from coactivation_manifolds.storage import TABLE_ERRORS, PathLike, damaged, open_table, read_json, storage_errors
+from coactivation_manifolds.paths import IMPORT_RECORD
+from coactivation_manifolds.storage import TABLE_ERRORS, PathLike, command_to_restore, damaged, open_table, read_json
 
 COLUMNS = ("doc_id", "token_index", "position_in_doc", "token_id", "feature_ids", "activations")
 MANIFEST_KEYS = (
@@ -153,7 +155,7 @@ def read_listed_part(
     """
     path = Path(manifest_path).with_name(part["file"])
     if not path.exists():
-        raise ResultsError(f"{path} is missing, though {manifest_path} lists it; {_remedy(manifest_path)}")
+        raise ResultsError(f"{path} is missing, though {manifest_path} lists it; {_remedy(manifest_path, part=path)}")
     with storage_errors(path, "read"):
         content = path.read_bytes()
     if verify and hashlib.sha256(content).hexdigest() != part["sha256"]:
@@ -208,6 +210,11 @@ def _differing_key(one: dict[str, Any], other: dict[str, Any]) -> str | None:
 
 
 def _remedy(manifest_path: PathLike, part: Path | None = None) -> str:
-    """What to do about a shard whose files don't belong together."""
-    also = f" and {part}" if part is not None else ""
-    return f"delete {manifest_path}{also} and run the same command again: the shard is then made anew"
+    """What to do about a shard whose files don't belong together, or one of whose parts is damaged or gone."""
+    gone = [Path(manifest_path)]
+    if part is not None:
+        # the job that publishes an imported shard only looks at its parts: the import writes them
+        gone += [part, Path(manifest_path).parents[1] / Path(IMPORT_RECORD).name]
+    files = [path for path in gone if path.exists()]
+    names = " and ".join(map(str, files))
+    return f"delete {names} and run the same command again, which makes the shard anew: {command_to_restore(*files)}"

@@ -24,15 +24,10 @@ from coactivation_manifolds.activations.part_records import (
     read_part_record,
 )
 from coactivation_manifolds.activations.token_rows import TokenRows
+from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import CoactivationError, GuardRailError, ResultsError
 from coactivation_manifolds.schemas import ACTIVATIONS_DICTIONARY, ACTIVATIONS_STATISTICS, activations_schema
-from coactivation_manifolds.storage import (
-    PathLike,
-    open_table_writer,
-    sha256_file,
-    storage_errors,
-    write_json,
-)
+from coactivation_manifolds.storage import PathLike, check_pages, open_table_writer, sha256_file, write_json
 
 __all__ = ["PartRecord", "ShardWriter", "fingerprint_hash", "read_part_record", "to_float16"]
 
@@ -83,6 +78,7 @@ class ShardWriter:
             try:
                 record = read_part_record(path)
                 reason = self._why_unwanted(record, path, expected_rows)
+                check_pages(path)
             except CoactivationError as error:
                 reason = str(error)
             if reason is not None:

@@ -13,8 +13,9 @@ from typing import IO
 import pyarrow as pa
 
 from coactivation_manifolds.corpus.records import Record
+from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import InputError, nearest, path_errors
-from coactivation_manifolds.storage import TABLE_ERRORS, damaged, open_table, storage_errors
+from coactivation_manifolds.storage import TABLE_ERRORS, damaged, open_table
 
 SUFFIXES = {
     "jsonl": (".jsonl", ".jsonl.gz"),

@@ -30,7 +30,16 @@ from coactivation_manifolds.errors import InputError, ResultsError
 from coactivation_manifolds.experiment.config import plan_settings
 from coactivation_manifolds.experiment.pretrained_table import check_sae
 from coactivation_manifolds.paths import CORPUS_SHARD
-from coactivation_manifolds.storage import PathLike, read_json, read_table, sha256_file, write_json, write_table
+from coactivation_manifolds.storage import (
+    PathLike,
+    command_to_restore,
+    how_to_restore,
+    read_json,
+    read_table,
+    sha256_file,
+    write_json,
+    write_table,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -228,18 +237,18 @@ def read_corpus_shard(plan_path: PathLike, shard: int) -> CorpusShard:
         record = plan["shards"][shard]
         tokenizer = dict(plan["tokenizer"])
     except (KeyError, IndexError, TypeError) as error:
-        raise ResultsError(
-            f"{plan_path} has no shard {shard}; make the plan anew with: snakemake --forcerun plan_corpus {plan_path}"
-        ) from error
+        raise ResultsError(f"{plan_path} has no shard {shard}; {how_to_restore(plan_path)}") from error
     path = shard_file(plan_path, shard)
+    # before it is opened: what a damaged file would say of itself is no help, as no rule makes it alone
+    sha256 = sha256_file(path) if path.exists() else None
+    if sha256 != record["sha256"]:
+        what = "is missing" if sha256 is None else f"is not the file that {plan_path} recorded (its SHA-256 differs)"
+        raise ResultsError(
+            f"{path} {what}; delete {plan_path} and run the same command again, which makes both anew: "
+            f"{command_to_restore(plan_path)}"
+        )
     table = read_table(path)
     schemas.require_columns(table, schemas.CORPUS_SHARD, path)
-    sha256 = sha256_file(path)
-    if sha256 != record["sha256"]:
-        raise ResultsError(
-            f"{path} is not the file that {plan_path} recorded (its SHA-256 differs); make both anew with: snakemake "
-            f"--forcerun plan_corpus {plan_path}"
-        )
     context = table["context"].to_numpy()
     starts = np.flatnonzero(np.r_[True, context[1:] != context[:-1]]) if len(context) else np.empty(0, np.int64)
     return CorpusShard(

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from coactivation_manifolds.storage import atomic_path, storage_errors
+from coactivation_manifolds.disk_errors import storage_errors
+from coactivation_manifolds.storage import atomic_path
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

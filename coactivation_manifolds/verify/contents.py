@@ -10,7 +10,7 @@ import pyarrow as pa
 from coactivation_manifolds.activations.index_files import open_tokens
 from coactivation_manifolds.errors import InputError, ResultsError
 from coactivation_manifolds.file_kinds import FileKind
-from coactivation_manifolds.storage import damaged, how_to_restore, open_table, read_array, read_json
+from coactivation_manifolds.storage import check_pages, how_to_restore, open_table, read_array, read_json
 
 PNG_BEGINS, PNG_ENDS = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 HTML_ENDS = b"</html>"
@@ -54,12 +54,8 @@ def check_table(path: Path, kind: FileKind | None, *, whole: bool) -> None:
     """A Parquet file: its footer, its columns, and, if wanted, its pages."""
     with open_table(path) as parquet:
         check_columns(path, parquet.schema_arrow, kind)
-        if whole:
-            try:
-                for _ in parquet.iter_batches(use_threads=False):
-                    pass
-            except (pa.ArrowInvalid, OSError) as error:
-                raise damaged(path, error) from error
+    if whole:
+        check_pages(path)
 
 
 def check_columns(path: Path, found: pa.Schema, kind: FileKind | None) -> None:

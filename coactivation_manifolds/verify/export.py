@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from coactivation_manifolds import paths
+from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import ConfigError, ResultsError
 from coactivation_manifolds.provenance import versions, workflow_commit
-from coactivation_manifolds.storage import storage_errors, write_json, write_text
+from coactivation_manifolds.storage import write_json, write_text
 from coactivation_manifolds.verify.files import files_below
 from coactivation_manifolds.verify.records import Records, kind_below
 from coactivation_manifolds.verify.repair import damaged_file

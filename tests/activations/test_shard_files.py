@@ -150,7 +150,9 @@ def test_extra_notes_of_a_part_survive(tmp_path: Path, rows: TokenRows) -> None:
     assert written.extra == {"fvu": 0.25, "halved": [2]}
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "other fingerprint", "other shard", "renamed"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "empty", "flipped", "foreign", "other fingerprint", "other shard", "renamed"]
+)
 def test_parts_that_do_not_belong_are_discarded_with_a_warning(
     damage: str, tmp_path: Path, rows: TokenRows, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,6 +162,10 @@ def test_parts_that_do_not_belong_are_discarded_with_a_warning(
         part.write_bytes(part.read_bytes()[:-20])
     elif damage == "empty":
         part.write_bytes(b"")
+    elif damage == "flipped":
+        content = bytearray(part.read_bytes())
+        content[60] ^= 1
+        part.write_bytes(content)
     elif damage == "foreign":
         pq.write_table(rows.to_table(), part)
     elif damage == "renamed":
@@ -323,6 +329,21 @@ def test_truncated_and_missing_parts(tmp_path: Path, rows: TokenRows) -> None:
     part.unlink()
     with pytest.raises(ResultsError, match=r"part-00001\.parquet is missing, though .*manifest\.json lists it"):
         read_shard(manifest_path)
+
+
+def test_a_damaged_imported_part_needs_the_import_anew(tmp_path: Path, rows: TokenRows) -> None:
+    manifest_path = write_shard(tmp_path / "activations/shard=000000", rows, part_rows=10)
+    record = tmp_path / "activations/import.json"
+    record.write_text("{}")
+    part = manifest_path.with_name("part-00001.parquet")
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(ResultsError) as caught:
+        read_shard(manifest_path)
+    assert str(caught.value).endswith(f": rm {manifest_path} {part} {record}")
+    part.unlink()
+    with pytest.raises(ResultsError) as caught:
+        read_shard(manifest_path)
+    assert str(caught.value).endswith(f": rm {manifest_path} {record}")
 
 
 def test_a_part_with_other_rows_is_found_without_hashes(tmp_path: Path, rows: TokenRows) -> None:

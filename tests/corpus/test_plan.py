@@ -138,10 +138,14 @@ class TestErrors:
         plan = make_plan(home, tmp_path)
         other = make_plan(home, tmp_path / "other", context_length=8)
         (plan.parent / "shard=000000.parquet").write_bytes((other.parent / "shard=000000.parquet").read_bytes())
-        with pytest.raises(ResultsError, match="its SHA-256 differs"):
+        remedy = r"delete .*plan\.json and run the same command again, which makes both anew: rm .*plan\.json$"
+        with pytest.raises(ResultsError, match=f"its SHA-256 differs.*{remedy}"):
             read_corpus_shard(plan, 0)
         (plan.parent / "shard=000001.parquet").write_bytes(b"PAR1")
-        with pytest.raises(InputError, match="is damaged or no Parquet file"):
+        with pytest.raises(ResultsError, match=r"shard=000001\.parquet is not the file that"):
+            read_corpus_shard(plan, 1)
+        (plan.parent / "shard=000001.parquet").unlink()
+        with pytest.raises(ResultsError, match=f"shard=000001.parquet is missing; {remedy}"):
             read_corpus_shard(plan, 1)
         with pytest.raises(ResultsError, match="has no shard 9"):
             read_corpus_shard(plan, 9)

@@ -43,6 +43,11 @@ def test_our_errors_end_with_one_line(tmp_path, capsys):
             PermissionError(errno.EACCES, "Permission denied", "results/x"),
             "Permission denied: results/x; check",
         ),
+        (
+            OSError(errno.EIO, "Input/output error", "results/x"),
+            "Input/output error: results/x; check the disk or network file system",
+        ),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error: the disk; check"),
         (MemoryError("Unable to allocate 9 TiB"), "out of memory (Unable to allocate 9 TiB): give the job more memory"),
         (MemoryError(), "out of memory (no size given)"),
     ],

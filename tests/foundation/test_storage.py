@@ -71,6 +71,13 @@ def test_damaged_tables_are_named(tmp_path, damage):
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_damaged_result_of_ours_is_told_with_the_command_that_takes_it_away(tmp_path):
+    path = tmp_path / "results/a b/t.parquet"
+    storage.write_text("no table", path)
+    with pytest.raises(InputError, match=r"delete it and run the same command again: rm '.*/results/a b/t.parquet'"):
+        storage.read_table(path)
+
+
 def test_missing_files_say_how_they_are_made(tmp_path):
     for read in (storage.read_table, storage.read_json, storage.read_array):
         with pytest.raises(InputError, match=r"does not exist.*snakemake"):
@@ -133,6 +140,8 @@ def test_arrays_go_round_and_damage_is_named(tmp_path):
         (errno.EDQUOT, "no space left on the disk"),
         (errno.EACCES, "can't write .*: Permission denied; check the owner and mode"),
         (errno.EROFS, "can't write .*: Read-only file system"),
+        (errno.EIO, "can't write .*: Input/output error; check the disk .*, then run the same command again"),
+        (errno.ESTALE, "can't write .*: Stale file handle; check the disk"),
     ],
 )
 def test_errors_of_the_machine(tmp_path, code, message):

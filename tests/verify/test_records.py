@@ -10,6 +10,7 @@ from tiny_run import HEADLINE, Files, run
 from workflow_clone import ROOT
 
 from coactivation_manifolds import file_hashes, paths
+from coactivation_manifolds.errors import ResultsError
 from coactivation_manifolds.file_hashes import KnownFiles, describe_output, sha256_of_sample
 from coactivation_manifolds.file_kinds import FILES, kind_of
 from coactivation_manifolds.provenance import plain
@@ -67,6 +68,78 @@ def test_a_large_file_is_read_through_once(results, monkeypatch):
         KnownFiles("tiny").describe_input(Path(written))
     monkeypatch.setattr(file_hashes, "WHOLE_BYTES", 10)
     assert "sha256" not in KnownFiles("tiny").describe_input(Path(written))
+
+
+def plot_sweep(summary: str = "results/tiny/sweep/summary.parquet") -> None:
+    run("plot_sweep", inputs={"summary": summary}, outputs={"figure": "results/tiny/sweep/elbow.png"})
+
+
+def test_a_job_refuses_a_result_that_was_changed_since(results, capsys):
+    summary, figure = results / "sweep/summary.parquet", results / "sweep/elbow.png"
+    figure.unlink()
+    content = summary.read_bytes()
+    summary.write_bytes(content[:-100] + bytes([content[-100] ^ 1]) + content[-99:])
+    with pytest.raises(SystemExit):
+        plot_sweep()
+    told = capsys.readouterr().err
+    assert f"error: {summary} was changed after its job had written it" in told
+    assert f"delete it and run the same command again: rm {summary}\n" in told
+    assert not figure.exists()
+    summary.write_bytes(content)
+    plot_sweep()
+    assert figure.exists()
+
+
+def test_what_no_record_speaks_of_and_what_any_record_agrees_with_is_read(results, capsys):
+    """Results of an earlier version have no records; those of a renamed experiment speak of other paths."""
+    summary, record = results / "sweep/summary.parquet", results / "provenance/summarize_sweep.json"
+    whole, told = summary.read_bytes(), record.read_text()
+    summary.write_bytes(whole + b"PAR1")
+    for text in (told.replace("results/tiny", "results/before"), "no record", '{"outputs": 3}', "{}"):
+        record.write_text(text)
+        known = KnownFiles("tiny")
+        known.check_unchanged(known.describe_input(summary))
+    record.unlink()
+    known.check_unchanged(KnownFiles("tiny").describe_input(summary))
+    manifest = results / "activations/shard=000000/manifest.json"
+    (results / "provenance/harvest_shard.000000.json").write_text(
+        json.dumps({"outputs": [{"path": manifest.as_posix(), "size": 1, "sha256": "of an earlier run"}]})
+    )
+    known = KnownFiles("tiny")
+    known.check_unchanged(known.describe_input(manifest))
+
+
+def test_a_large_file_is_compared_by_its_sample(results, monkeypatch):
+    monkeypatch.setattr(file_hashes, "BLOCK_BYTES", 4)
+    monkeypatch.setattr(file_hashes, "BLOCKS", 2)
+    monkeypatch.setattr(file_hashes, "CHECKED_BYTES", 0)
+    values = results / "index/values.npy"
+    record = results / "provenance/build_index.json"
+    content = json.loads(record.read_text())
+    for each in content["outputs"]:
+        each.update(describe_output(Path(each["path"])))
+    record.write_text(json.dumps(content))
+    whole = values.read_bytes()
+    for place, found in ((-1, True), (len(whole) // 2, False)):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        values.write_bytes(changed)
+        known = KnownFiles("tiny")
+        description = known.describe_input(values)
+        if found:
+            with pytest.raises(ResultsError, match=r"values\.npy was changed"):
+                known.check_unchanged(description)
+        else:
+            known.check_unchanged(description)
+    monkeypatch.setattr(file_hashes, "CHECKED_BYTES", len(whole))
+    with pytest.raises(ResultsError, match=r"values\.npy was changed"):
+        known.check_unchanged(description)
+
+
+def test_of_a_damaged_file_in_a_folder_of_figures_the_folder_must_go():
+    atlas = "results/x/geometry/components_j0.30/atlas"
+    assert file_hashes.what_to_delete(f"{atlas}/cluster=0000/pca.npz") == atlas
+    assert file_hashes.what_to_delete("results/x/similarity/edges.parquet") == "results/x/similarity/edges.parquet"
 
 
 def test_what_was_made_elsewhere_is_hashed_once_for_all_shards(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from coactivation_manifolds.activations.part_records import PART_NAME, read_part_record
+from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import CoactivationError, ResultsError
-from coactivation_manifolds.storage import storage_errors
 
 SHARD_FOLDER = re.compile(r"shard=([0-9]{6})")
 MANIFEST = "manifest.json"

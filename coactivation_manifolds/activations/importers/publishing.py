@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from coactivation_manifolds.errors import ResultsError
-from coactivation_manifolds.storage import PathLike, read_json, sha256_file, write_json
+from coactivation_manifolds.storage import PathLike, command_to_restore, read_json, sha256_file, write_json
 
 
 def publish_import_shard(shard: int, *, record_path: PathLike, manifest_path: PathLike) -> None:
@@ -26,7 +26,9 @@ def publish_import_shard(shard: int, *, record_path: PathLike, manifest_path: Pa
         The import has no such shard, or a part is missing or was changed.
 
     """
-    remedy = f"delete {record_path} and run the same command again: the import is then done anew"
+    remedy = (
+        f"delete {record_path} and run the same command again, which imports anew: {command_to_restore(record_path)}"
+    )
     record = read_json(record_path)
     manifests = {manifest["shard"]: manifest for manifest in record.get("shards", [])}
     if shard not in manifests:

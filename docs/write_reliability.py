@@ -1,0 +1,86 @@
+"""Write the tables of docs/reliability.md, faults tried, survived and how, from docs/reliability.json.
+
+.venv/bin/python docs/write_reliability.py        (make test-faults writes both)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+PAGE, RUNS = Path("docs/reliability.md"), Path("docs/reliability.json")
+OUTCOMES = ("unharmed", "recovered", "clear error", "unclear", "lost", "not possible here")
+HEADS = (
+    "tried",
+    "ended well",
+    "next run the same bytes",
+    "clear error, mended",
+    "unclear",
+    "lost",
+    "not possible",
+)
+FULL_FORM = 200
+
+BEGIN = "<!-- The tables: made by `python docs/write_reliability.py` from docs/reliability.json -->"
+END = "<!-- End of the tables -->"
+
+
+def main() -> int:
+    """Replace the tables of the page."""
+    content = json.loads(RUNS.read_text(encoding="utf-8"))
+    runs = content["runs"]
+    damaged = [run for run in runs if run["form"]]
+    disturbed = [run for run in runs if not run["form"]]
+    parts = [
+        BEGIN,
+        summary_text(runs, content["system"]),
+        "## Faults while a job runs",
+        table(disturbed, "fault", "fault"),
+    ]
+    parts += ["By stage:", table(disturbed, "on", "stage"), "## Damaged files", table(damaged, "fault", "damage")]
+    parts += ["By kind of file:", table(damaged, "form", "file"), files_text(damaged), END]
+    page = PAGE.read_text(encoding="utf-8")
+    before, after = page[: page.index(BEGIN)], page[page.index(END) + len(END) :]
+    PAGE.write_text(before + "\n\n".join(parts) + after, encoding="utf-8")
+    return 0
+
+
+def summary_text(runs: list[Mapping[str, Any]], system: str) -> str:
+    """How many runs, and what was lost."""
+    counts = Counter(run["outcome"] for run in runs)
+    full = "" if len(runs) >= FULL_FORM else f" (not the full form, which has {FULL_FORM})"
+    minutes = sum(run["seconds"] for run in runs) / 60
+    on_demo = sum(run["demo"] for run in runs)
+    return f"""## What became of them
+
+{len(runs)} runs{full}, {on_demo} of them on the demo, in {minutes:.0f} minutes, on {system}.
+Lost: {counts["lost"]}. Without a clear line: {counts["unclear"]}. Not possible there: {counts["not possible here"]}.
+
+"Ended well": the disturbed run itself ended with the right bytes, as after short writes, or a fault that came too late.
+"Clear error, mended": one line, and after the command in it all bytes were right."""
+
+
+def table(runs: Iterable[Mapping[str, Any]], key: str, head: str) -> str:
+    """Outcomes by one column."""
+    rows: dict[str, Counter[str]] = {}
+    for run in runs:
+        rows.setdefault(run[key], Counter())[run["outcome"]] += 1
+    lines = [f"| {head} | {' | '.join(HEADS)} |", "|---|" + "---|" * len(HEADS)]
+    for name in sorted(rows):
+        counts = [sum(rows[name].values()), *(rows[name][outcome] for outcome in OUTCOMES)]
+        lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines)
+
+
+def files_text(damaged: list[Mapping[str, Any]]) -> str:
+    """Which kinds of files were damaged."""
+    names = sorted({run["on"] for run in damaged})
+    return f"{len(names)} kinds of files: {', '.join(f'`{name}`' for name in names)}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""The tables of docs/reliability.md are those of docs/reliability.json, and nothing was lost."""
+
+import json
+import shutil
+
+from workflow_clone import ROOT, load_script
+
+
+def test_the_tables_are_those_of_the_runs(tmp_path, monkeypatch):
+    writer = load_script("docs/write_reliability.py")
+    for name in ("PAGE", "RUNS"):
+        shutil.copy(ROOT / getattr(writer, name), tmp_path)
+        monkeypatch.setattr(writer, name, tmp_path / getattr(writer, name).name)
+    assert writer.main() == 0
+    assert writer.PAGE.read_text(encoding="utf-8") == (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+
+
+def test_nothing_was_lost():
+    runs = json.loads((ROOT / "docs/reliability.json").read_text(encoding="utf-8"))["runs"]
+    assert [run for run in runs if run["outcome"] in ("lost", "unclear")] == []
