@@ -9,14 +9,17 @@ TORCH ?= torch==2.13.0
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
+PROFILE ?= local
+SNAKEMAKE := $(BIN)/snakemake --profile $(PROFILE) $(if $(filter local,$(PROFILE)),--cores $(CORES))
 
-.PHONY: help setup demo pydocs reproduce-days test test-slurm lint dag bench bench-full bench-science rates lock clean-demo
+.PHONY: help setup run demo pydocs reproduce-days test test-slurm lint dag bench bench-full bench-science rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train a small model, find its planted circle and triangle, write results/demo/report.html"
+	@echo "make run TARGET=results/mine/report.html [PROFILE=slurm]  any result, under a lock that ends with its run"
 	@echo "make test     the whole test suite"
+	@echo "make test-slurm  the demo and disturbed harvests on a Slurm that it starts (as root, on Debian)"
 	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
@@ -44,6 +47,9 @@ define run_workflow
 		$(SNAKEMAKE) --quiet all --unlock $(1) >/dev/null 2>&1; exec $(SNAKEMAKE) $(1)' \
 		|| { code=$$?; [ $$code -ne 75 ] || echo "another make run works on results/: wait for it, or stop it" >&2; exit $$code; }
 endef
+
+run: $(READY)
+	$(call run_workflow,$(TARGET))
 
 demo: $(READY)
 	$(call run_workflow,results/demo/report.html)

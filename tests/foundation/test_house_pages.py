@@ -69,7 +69,8 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize(
-    "page", ["configuration.md", "data_format.md", "troubleshooting.md", "dependencies.md", "verify.md"]
+    "page",
+    ["configuration.md", "data_format.md", "troubleshooting.md", "dependencies.md", "verify.md", "slurm.md"],
 )
 def test_links_of_docs_lead_somewhere(page):
     check_links(ROOT / "docs" / page)

@@ -18,6 +18,11 @@ CONFIGURATION = Path("/etc/slurm")  # the job step looks nowhere else
 MARK = "# written by tests/slurm/one_machine.py"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 PATIENCE_S = 60
+MEMORY_MB = 1_000_000  # as it says, whatever the machine has: the rules ask for what large models need
+REQUEUE_DELAY_S = 10  # a job put back into the queue waits as long as a credential is valid
+
+Job = dict[str, str]
+"""What scontrol says of a job."""
 
 SLURM_CONF = """\
 {mark}
@@ -25,7 +30,10 @@ ClusterName=one_machine
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
+SlurmdParameters=config_overrides
 AuthType=auth/munge
+AuthInfo=cred_expire={requeue_delay_s}
+SchedulerParameters=batch_sched_delay=0
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -46,7 +54,7 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mib} Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:2 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} Default=NO MaxTime=INFINITE State=UP
 """
@@ -80,9 +88,13 @@ class OneMachine:
         for gpu in (0, 1):
             (self.folder / f"gpu{gpu}").touch()
         CONFIGURATION.mkdir(exist_ok=True)
-        memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
         text = SLURM_CONF.format(
-            mark=MARK, host=self.host, folder=self.folder, cpus=os.cpu_count(), memory_mib=memory_mib - 512
+            mark=MARK,
+            host=self.host,
+            folder=self.folder,
+            cpus=max(2, os.cpu_count() or 1),
+            memory_mb=MEMORY_MB,
+            requeue_delay_s=REQUEUE_DELAY_S,
         )
         (CONFIGURATION / "slurm.conf").write_text(text, encoding="utf-8")
         gpus = "".join(f"Name=gpu File={self.folder}/gpu{gpu}\n" for gpu in (0, 1))
@@ -109,14 +121,27 @@ class OneMachine:
                 raise TimeoutError(f"the node is {state!r}, not {' or '.join(states)}; see {self.folder}/*.log")
             time.sleep(0.5)
 
+    def set_node(self, state: str) -> None:
+        """Set the node ``down``, or ``resume`` it."""
+        _said("scontrol", "update", f"nodename={self.host}", f"state={state}", "reason=test")
+
     def node_state(self) -> str:
         """What sinfo says of the node, such as ``idle``."""
         return _said("sinfo", "--noheader", "--nodes", self.host, "--format=%T").split("\n")[0].strip("*~#!%$@+^-")
 
-    def jobs(self) -> list[dict[str, str]]:
+    def jobs(self) -> list[Job]:
         """Every job that the controller remembers, ended ones too, with the fields that scontrol prints."""
         text = _said("scontrol", "--oneliner", "show", "job")
-        return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if line.startswith("JobId=")]
+        found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if line.startswith("JobId=")]
+        return sorted(found, key=lambda job: int(job["JobId"]))
+
+    def cancel(self, job: Job) -> None:
+        """End a job as its owner would."""
+        _said("scancel", job["JobId"])
+
+    def signal(self, job: Job, name: str) -> None:
+        """Send a signal such as ``STOP`` to what a job computes."""
+        _said("scancel", f"--signal={name}", job["JobId"])
 
     def stop(self) -> None:
         """End what was started, by process id, and take the configuration away."""
