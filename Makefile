@@ -71,9 +71,11 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slurm"
 
 # Starts a Slurm of its own: as root on a machine like Debian; elsewhere the tests are skipped and say why.
-SLURM_PACKAGES := slurmctld slurmd slurm-client munge
+# With SLURM_ACCOUNTING=yes it has an accounting database, and jobs are looked after with sacct in place of squeue.
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge $(if $(filter yes,$(SLURM_ACCOUNTING)),slurmdbd mariadb-server)
+SLURM_DAEMONS := slurmctld slurmd munged $(if $(filter yes,$(SLURM_ACCOUNTING)),slurmdbd mariadbd)
 test-slurm: $(READY)
-	@if [ "$$(id -u)" = 0 ] && ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null; then \
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! which $(SLURM_DAEMONS) >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq $(SLURM_PACKAGES) >/dev/null; fi
 	$(BIN)/python -m pytest tests/slurm
 

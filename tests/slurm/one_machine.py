@@ -1,4 +1,4 @@
-"""A Slurm of its own on this machine: controller, one node with two stand-in GPUs, no accounting.
+"""A Slurm of its own on this machine: controller, one node with two stand-in GPUs, and accounting where asked for.
 
 The GPUs are files that nobody reads: Slurm hands them out like real ones, and jobs see none.
 """
@@ -14,9 +14,12 @@ import subprocess
 import time
 from pathlib import Path
 
+from accounting import Accounting, missing_programs
+
 CONFIGURATION = Path("/etc/slurm")  # the job step looks nowhere else
 MARK = "# written by tests/slurm/one_machine.py"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
+CLUSTER = "one_machine"
 PATIENCE_S = 60
 MEMORY_MB = 1_000_000  # as it says, whatever the machine has: the rules ask for what large models need
 REQUEUE_DELAY_S = 10  # a job put back into the queue waits as long as a credential is valid
@@ -26,7 +29,7 @@ Job = dict[str, str]
 
 SLURM_CONF = """\
 {mark}
-ClusterName=one_machine
+ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
@@ -44,7 +47,8 @@ ReturnToService=2
 MinJobAge=36000
 KillWait=5
 InactiveLimit=0
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/{storage}
+AccountingStorageHost=127.0.0.1
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill,NoShared
@@ -60,13 +64,15 @@ PartitionName=gpu Nodes={host} Default=NO MaxTime=INFINITE State=UP
 """
 
 
-def why_not() -> str | None:
+def why_not(*, accounting: bool = False) -> str | None:
     """Why no Slurm can be started here, in one sentence; None where one can."""
     if os.geteuid() != 0:
         return "a Slurm can only be started as root"
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"not installed: {', '.join(missing)} (Debian: apt-get install slurmctld slurmd slurm-client munge)"
+    if accounting and (missing := missing_programs()):
+        return f"not installed: {', '.join(missing)} (Debian: apt-get install slurmdbd mariadb-server)"
     written = CONFIGURATION / "slurm.conf"
     if written.exists() and not written.read_text(encoding="utf-8").startswith(MARK):
         return f"this machine has a Slurm of its own: {written} is not ours, and stays as it is"
@@ -76,8 +82,9 @@ def why_not() -> str | None:
 class OneMachine:
     """The daemons, from ``start`` to ``stop``; ``folder`` holds their state, logs and process ids."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, accounting: bool = False) -> None:
         self.folder = folder
+        self.accounting = Accounting(folder, configuration=CONFIGURATION, cluster=CLUSTER) if accounting else None
         self.host = socket.gethostname().split(".")[0]
         self._munged: subprocess.Popen[bytes] | None = None
 
@@ -90,6 +97,8 @@ class OneMachine:
         CONFIGURATION.mkdir(exist_ok=True)
         text = SLURM_CONF.format(
             mark=MARK,
+            cluster=CLUSTER,
+            storage="slurmdbd" if self.accounting else "none",
             host=self.host,
             folder=self.folder,
             cpus=max(2, os.cpu_count() or 1),
@@ -101,6 +110,8 @@ class OneMachine:
         (CONFIGURATION / "gres.conf").write_text(gpus, encoding="utf-8")
         (CONFIGURATION / "cgroup.conf").write_text("CgroupAutomount=no\n", encoding="utf-8")
         self._start_munge()
+        if self.accounting is not None:
+            self.accounting.start()
         self.start_controller()
         subprocess.run(["slurmd"], check=True)
         self.wait_for_node("idle")
@@ -129,11 +140,11 @@ class OneMachine:
         """What sinfo says of the node, such as ``idle``."""
         return _said("sinfo", "--noheader", "--nodes", self.host, "--format=%T").split("\n")[0].strip("*~#!%$@+^-")
 
-    def jobs(self) -> list[Job]:
-        """Every job that the controller remembers, ended ones too, with the fields that scontrol prints."""
+    def jobs(self, folder: Path) -> list[Job]:
+        """The jobs submitted from a folder in the order of their submission, ended ones too, as scontrol prints them."""
         text = _said("scontrol", "--oneliner", "show", "job")
         found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if line.startswith("JobId=")]
-        return sorted(found, key=lambda job: int(job["JobId"]))
+        return sorted((job for job in found if job["WorkDir"] == str(folder)), key=lambda job: int(job["JobId"]))
 
     def cancel(self, job: Job) -> None:
         """End a job as its owner would."""
@@ -149,6 +160,8 @@ class OneMachine:
             subprocess.run(["scancel", "--user=root"], check=False)
         for name in ("slurmd.pid", "slurmctld.pid"):
             self._end(name)
+        if self.accounting is not None:
+            self.accounting.stop()
         if self._munged is not None:
             self._munged.terminate()
             self._munged.wait()

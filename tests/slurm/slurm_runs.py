@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,9 @@ from one_machine import Job, OneMachine
 from workflow_clone import Clone, without_gpu
 
 PATIENCE_S = 240
+ACCOUNTING = os.environ.get("SLURM_ACCOUNTING", "") == "yes"
+"""Whether these tests run with an accounting database, and so with sacct."""
+
 QUICK = (
     "--slurm-init-seconds-before-status-checks",
     "1",
@@ -19,6 +23,7 @@ QUICK = (
     "1",
     "--latency-wait",
     "5",
+    *(("--slurm-status-command", "sacct") if ACCOUNTING else ()),
 )
 """The first look comes a second after something has ended, the next ones 11, 21, 31 seconds after the one before."""
 
@@ -50,7 +55,7 @@ class Run:
 
     def jobs(self) -> list[Job]:
         """The jobs of this clone in the order of their submission, of earlier runs too."""
-        return [job for job in self.slurm.jobs() if job["WorkDir"] == str(self.clone.folder)]
+        return self.slurm.jobs(self.clone.folder)
 
     def halt_in_mid_harvest(self, *, parts: int = 3) -> Job:
         """Let a harvest complete some parts more, then stop its processes as if the node hung; its job."""

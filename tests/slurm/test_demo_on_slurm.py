@@ -32,7 +32,7 @@ def demo(slurm, make_clone):
 @pytest.fixture(scope="module")
 def submitted(slurm, demo):
     """The jobs of the demo's run, by the rule that their comment names."""
-    return [job | {"rule": re.sub(r"^rule_|_wildcards_.*$", "", job["Comment"])} for job in slurm.jobs()]
+    return [job | {"rule": re.sub(r"^rule_|_wildcards_.*$", "", job["Comment"])} for job in slurm.jobs(demo.folder)]
 
 
 def test_every_shard_is_a_job_with_one_gpu(submitted):
@@ -69,18 +69,18 @@ def test_each_job_of_the_workflow_was_submitted_once(demo, submitted):
 
 def test_a_second_run_has_nothing_to_do(slurm, demo, submitted):
     assert "Nothing to be done" in by_slurm(demo, REPORT)
-    assert len(slurm.jobs()) == len(submitted)
+    assert len(slurm.jobs(demo.folder)) == len(submitted)
 
 
 def test_a_dry_run_submits_nothing(slurm, demo, submitted):
     assert "plot_cluster_pca" in by_slurm(demo, "--dry-run", FIGURE)
-    assert len(slurm.jobs()) == len(submitted)
+    assert len(slurm.jobs(demo.folder)) == len(submitted)
 
 
 def test_one_figure_is_one_job(slurm, demo, submitted):
-    before = len(slurm.jobs())
+    before = len(slurm.jobs(demo.folder))
     by_slurm(demo, FIGURE)
-    assert len(slurm.jobs()) == before + 1
+    assert len(slurm.jobs(demo.folder)) == before + 1
     assert (demo / FIGURE).exists()
 
 
@@ -88,14 +88,13 @@ def test_the_files_are_those_of_a_local_run(demo, make_clone):
     local = make_clone()
     ask_for_gpus(local)
     local.snakemake(REPORT)
-    made = files_of(local)
-    assert made.keys() == files_of(demo).keys() - {name for name in files_of(demo) if "/cluster=0000/" in name}
-    differing = [name for name, content in made.items() if files_of(demo)[name] != content]
-    assert differing == []
+    made, by_jobs = files_of(local), files_of(demo)
+    assert made.keys() == {name for name in by_jobs if "/cluster=0000/" not in name}
+    assert [name for name, content in made.items() if by_jobs[name] != content] == []
 
 
 def files_of(clone):
-    """Size and content of all results that must not depend on where they were made."""
+    """Content of all results that must not depend on where they were made."""
     folder = clone / "results/demo"
     paths = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     return {
