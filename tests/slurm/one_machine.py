@@ -141,7 +141,7 @@ class OneMachine:
         return _said("sinfo", "--noheader", "--nodes", self.host, "--format=%T").split("\n")[0].strip("*~#!%$@+^-")
 
     def jobs(self, folder: Path) -> list[Job]:
-        """The jobs submitted from a folder in the order of their submission, ended ones too, as scontrol prints them."""
+        """The jobs submitted from a folder in their order, ended ones too, as scontrol prints them."""
         text = _said("scontrol", "--oneliner", "show", "job")
         found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if line.startswith("JobId=")]
         return sorted((job for job in found if job["WorkDir"] == str(folder)), key=lambda job: int(job["JobId"]))
