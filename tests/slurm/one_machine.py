@@ -36,14 +36,14 @@ SlurmdUser=root
 SlurmdParameters=config_overrides
 AuthType=auth/munge
 AuthInfo=cred_expire={requeue_delay_s}
-SchedulerParameters=batch_sched_delay=0
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
-ReturnToService=2
+ReturnToService=0
 MinJobAge=36000
 KillWait=5
 InactiveLimit=0
@@ -181,7 +181,7 @@ class OneMachine:
             key.chmod(0o400)
         log = (self.folder / "munged.log").open("ab")
         self._munged = subprocess.Popen(
-            ["runuser", "-u", "munge", "--", "munged", "--foreground"], stdout=log, stderr=log
+            ["munged", "--foreground"], stdout=log, stderr=log, user="munge", group="munge", extra_groups=[]
         )
         end = time.monotonic() + PATIENCE_S
         while subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode != 0:
