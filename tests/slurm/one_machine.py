@@ -179,10 +179,10 @@ class OneMachine:
             key.write_bytes(os.urandom(128))
             shutil.chown(key, "munge", "munge")
             key.chmod(0o400)
-        log = (self.folder / "munged.log").open("ab")
-        self._munged = subprocess.Popen(
-            ["munged", "--foreground"], stdout=log, stderr=log, user="munge", group="munge", extra_groups=[]
-        )
+        with (self.folder / "munged.log").open("ab") as log:
+            self._munged = subprocess.Popen(
+                ["munged", "--foreground"], stdout=log, stderr=log, user="munge", group="munge", extra_groups=[]
+            )
         end = time.monotonic() + PATIENCE_S
         while subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode != 0:
             if time.monotonic() > end:

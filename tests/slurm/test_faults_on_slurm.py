@@ -33,14 +33,25 @@ def hanging(slurm, planned, undisturbed, tmp_path_factory):
     """A harvest that hangs and so meets its time limit of a minute; the first tests run meanwhile."""
     clone = planned.duplicate(tmp_path_factory.mktemp("hanging") / "clone")
     run = Run(slurm, clone, TARGET, "--set-resources", "harvest_shard:runtime=attempt * attempt")
-    run.halt_in_mid_harvest()
-    return run, times(clone)
+    try:
+        run.halt_in_mid_harvest()
+        yield run, times(clone)
+    finally:
+        run.stop()
 
 
 @pytest.fixture
 def start(slurm, planned, tmp_path):
     """Starts the harvest in a copy of its own."""
-    return lambda *arguments: Run(slurm, planned.duplicate(tmp_path / "clone"), TARGET, *arguments)
+    runs = []
+
+    def started(*arguments):
+        runs.append(Run(slurm, planned.duplicate(tmp_path / "clone"), TARGET, *arguments))
+        return runs[-1]
+
+    yield started
+    for run in runs:
+        run.stop()
 
 
 def shard_files(clone):
@@ -80,9 +91,9 @@ def test_a_harvest_short_of_memory_gets_more(start, undisturbed):
 
 
 def test_memory_is_raised_with_each_retry_and_then_it_ends(start):
-    run = start("--set-resources", "harvest_shard:mem_mb=attempt * 60")
+    run = start("--set-resources", "harvest_shard:mem_mb=100 + attempt * 20")
     said = run.end(status=1)
-    assert [job["MinMemoryNode"] for job in run.jobs()] == ["60M", "120M", "180M"]
+    assert [job["MinMemoryNode"] for job in run.jobs()] == ["120M", "140M", "160M"]
     assert "Error in rule harvest_shard" in said
     assert not manifest(run.clone).exists()
 
@@ -122,8 +133,7 @@ def test_two_jobs_in_one_shard_after_the_coordinator_was_killed(slurm, start, un
     run = start()
     orphan = run.halt_in_mid_harvest()
     before = times(run.clone)
-    run.process.kill()
-    run.process.wait()
+    run.stop()
     locked = run.clone.snakemake(TARGET, profile="slurm", check=False)
     assert locked.returncode == 1 and "Directory cannot be locked" in locked.stdout
     run.clone.snakemake("--unlock", profile="slurm")
