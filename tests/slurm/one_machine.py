@@ -158,6 +158,7 @@ class OneMachine:
         """End what was started, by process id, and take the configuration away."""
         if shutil.which("scancel") and (self.folder / "slurmctld.pid").exists():
             subprocess.run(["scancel", "--user=root"], check=False)
+            self._wait_for_the_last_job()
         for name in ("slurmd.pid", "slurmctld.pid"):
             self._end(name)
         if self.accounting is not None:
@@ -167,6 +168,15 @@ class OneMachine:
             self._munged.wait()
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
             (CONFIGURATION / name).unlink(missing_ok=True)
+
+    def _wait_for_the_last_job(self) -> None:
+        """Wait until no process of a job is left: without slurmd nobody would end a job that stands still."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            left = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=False)
+            if left.returncode != 0 or not left.stdout.strip():
+                return
+            time.sleep(0.5)
 
     def _start_munge(self) -> None:
         if subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode == 0:

@@ -9,7 +9,7 @@ from tiny_harvest import add_tiny_harvest
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 TARGET = "results/tiny/activations/shard=000000/manifest.json"
-N_TOKENS = 60_000
+N_TOKENS = 30_000
 
 
 @pytest.fixture(scope="module")
