@@ -71,6 +71,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slurm"
 
 # Starts a Slurm of its own: as root on a machine like Debian; elsewhere the tests are skipped and say why.
+# SLURM_WHOLE_DEMO=yes runs the demo up to its report, not to a figure only.
 # With SLURM_ACCOUNTING=yes it has an accounting database, and jobs are looked after with sacct in place of squeue.
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge $(if $(filter yes,$(SLURM_ACCOUNTING)),slurmdbd mariadb-server)
 SLURM_DAEMONS := slurmctld slurmd munged $(if $(filter yes,$(SLURM_ACCOUNTING)),slurmdbd mariadbd)

@@ -161,6 +161,8 @@ class OneMachine:
             self._wait_for_the_last_job()
         for name in ("slurmd.pid", "slurmctld.pid"):
             self._end(name)
+        for pid in processes_of_jobs(self.folder.parent):
+            os.kill(pid, signal.SIGKILL)
         if self.accounting is not None:
             self.accounting.stop()
         if self._munged is not None:
@@ -211,6 +213,23 @@ class OneMachine:
         end = time.monotonic() + PATIENCE_S
         while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
             time.sleep(0.1)
+
+
+def processes_of_jobs(folder: Path) -> list[int]:
+    """Processes of jobs submitted from below a folder that have outlived them, by what they were started with.
+
+    Slurm without cgroups loses sight of a process whose parents are gone.
+    """
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            started_with = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        of_job = any(entry.startswith(b"SLURM_JOB_ID=") for entry in started_with)
+        if of_job and any(entry.startswith(f"PWD={folder}/".encode()) for entry in started_with):
+            found.append(int(process.name))
+    return found
 
 
 def _said(*command: str) -> str:
