@@ -9,16 +9,19 @@ TORCH ?= torch==2.13.0
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SNAKEMAKE := $(BIN)/snakemake --profile local --cores $(CORES)
+PROFILE ?= local
+SNAKEMAKE := $(BIN)/snakemake --profile $(PROFILE) $(if $(filter local,$(PROFILE)),--cores $(CORES))
 
-.PHONY: help setup demo pydocs reproduce-days test test-slurm test-faults fuzz lint dag bench bench-full bench-science rates lock clean-demo
+.PHONY: help setup run demo pydocs reproduce-days test test-slurm test-faults fuzz lint dag bench bench-full bench-science rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train a small model, find its planted circle and triangle, write results/demo/report.html"
+	@echo "make run TARGET=results/mine/report.html [PROFILE=slurm]  any result, under a lock that ends with its run"
 	@echo "make test     the whole test suite"
 	@echo "make fuzz     10,000 hostile inputs to each reader of foreign files"
 	@echo "make test-faults  200 faulty runs (kills, full disks, damaged files), write docs/reliability.md (half an hour)"
+	@echo "make test-slurm  the demo and disturbed harvests on a Slurm that it starts (as root, on Debian)"
 	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
@@ -48,6 +51,9 @@ define run_workflow
 		|| { code=$$?; [ $$code -ne 75 ] || echo "another make run works on results/: wait for it, or stop it" >&2; exit $$code; }
 endef
 
+run: $(READY)
+	$(call run_workflow,$(TARGET))
+
 demo: $(READY)
 	$(call run_workflow,results/demo/report.html)
 	@$(BIN)/coactivation-manifolds headline results/demo
@@ -68,9 +74,12 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slurm"
 
 # Starts a Slurm of its own: as root on a machine like Debian; elsewhere the tests are skipped and say why.
-SLURM_PACKAGES := slurmctld slurmd slurm-client munge
+# SLURM_WHOLE_DEMO=yes runs the demo up to its report, not to a figure only.
+# With SLURM_ACCOUNTING=yes it has an accounting database, and jobs are looked after with sacct in place of squeue.
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge $(if $(filter yes,$(SLURM_ACCOUNTING)),slurmdbd mariadb-server)
+SLURM_DAEMONS := slurmctld slurmd munged $(if $(filter yes,$(SLURM_ACCOUNTING)),slurmdbd mariadbd)
 test-slurm: $(READY)
-	@if [ "$$(id -u)" = 0 ] && ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null; then \
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! which $(SLURM_DAEMONS) >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq $(SLURM_PACKAGES) >/dev/null; fi
 	$(BIN)/python -m pytest tests/slurm
 

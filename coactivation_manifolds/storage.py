@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import InputError, ResultsError, StorageError
+from coactivation_manifolds.scratch import on_scratch
 
 FORMAT_VERSION = 1
 """Version of the files under results/ (docs/data_format.md); a reader refuses files of a newer one."""
@@ -33,7 +34,7 @@ TABLE_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
 @contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; on success flush it to disk and rename it, on failure remove it.
+    """Give a temporary name, beside ``path`` or on scratch; on success flush it to disk and rename it, else remove it.
 
     Raises
     ------
@@ -46,7 +47,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     with storage_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
-            yield temporary
+            with on_scratch(temporary) as written:
+                yield written
             with temporary.open("rb+") as handle:
                 os.fsync(handle.fileno())
             temporary.replace(final)

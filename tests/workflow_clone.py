@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -49,6 +50,13 @@ class Clone:
         for name in ("local", "slurm"):
             (folder / name).symlink_to(f"profiles/{name}")
 
+    def duplicate(self, folder: Path) -> "Clone":
+        """This copy as it stands, with its results and what Snakemake knows of them, in another folder."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        twin = object.__new__(type(self))
+        twin.folder = folder
+        return twin
+
     def __truediv__(self, path: str) -> Path:
         return self.folder / path
 
@@ -59,14 +67,22 @@ class Clone:
         return path
 
     def snakemake(
-        self, *arguments: str, check: bool = True, profile: str = "local"
+        self,
+        *arguments: str,
+        check: bool = True,
+        profile: str = "local",
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run snakemake here with the settings of a profile; stdout holds both streams."""
         cores = ["--cores", "2"] if profile == "local" else []
         command = [sys.executable, "-m", "snakemake", "--profile", profile, *cores, *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", **SECRETS}
         finished = subprocess.run(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=self.folder,
+            env=without_gpu(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if check:
             assert finished.returncode == 0, finished.stdout
@@ -78,6 +94,11 @@ def check_no_secret(clone: Clone) -> None:
     files = [path for path in clone.folder.rglob("*") if path.is_file()]
     held = {path for path in files for secret in SECRETS.values() if secret.encode() in path.read_bytes()}
     assert not held, f"a secret of the environment is in {sorted(held)}"
+
+
+def without_gpu(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What runs inherit: the library of this clone, and no GPU unless ``changes`` says so."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", **SECRETS, **(changes or {})}
 
 
 def job_table(output: str) -> dict[str, int]:

@@ -12,4 +12,5 @@ with job(snakemake):
         sae=snakemake.params.sae,
         corpus=snakemake.params.corpus,
         harvest=snakemake.params.harvest,
+        n_gpus=snakemake.resources.gpu,
     )

@@ -41,6 +41,7 @@ def harvest_shard(
     sae: Mapping[str, Any],
     corpus: Mapping[str, Any],
     harvest: Mapping[str, Any],
+    n_gpus: int = 0,
 ) -> None:
     """Run the model to the SAE's hook on a shard's tokens and write the firing latents.
 
@@ -56,6 +57,8 @@ def harvest_shard(
         Written last; the parts go into its folder.
     model, sae, corpus, harvest
         Sections of the experiment file, ``harvest`` with ``batches_per_part`` in addition and ``batch_size`` a number.
+    n_gpus
+        GPUs to take for this process alone, where it sees more; 0 leaves the choice to PyTorch.
 
     Raises
     ------
@@ -68,9 +71,10 @@ def harvest_shard(
     GuardRailError
         No GPU though asked, widths differ, FVU over the bound, or numbers out of range.
     StorageError
-        Disk full, or the folder can't be written.
+        Disk full, or a folder can't be written.
 
     """
+    from coactivation_manifolds.models.gpu_lease import lease_gpus
     from coactivation_manifolds.models.sae_loader import load_sae
 
     tokens = read_corpus_shard(plan_path, shard)
@@ -80,7 +84,7 @@ def harvest_shard(
         batches_per_part=int(harvest["batches_per_part"]),
         keep_special_tokens=bool(harvest["keep_special_tokens"]),
     )
-    with cpu_threads(int(harvest["cpu_threads"])):
+    with lease_gpus(n_gpus, device=str(harvest["device"])), cpu_threads(int(harvest["cpu_threads"])):
         loaded = load_sae(sae)
         writer = ShardWriter(
             Path(manifest_path).parent,

@@ -27,6 +27,7 @@ from coactivation_manifolds.activations.token_rows import TokenRows
 from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import CoactivationError, GuardRailError, ResultsError
 from coactivation_manifolds.schemas import ACTIVATIONS_DICTIONARY, ACTIVATIONS_STATISTICS, activations_schema
+from coactivation_manifolds.scratch import on_scratch
 from coactivation_manifolds.storage import PathLike, check_pages, open_table_writer, sha256_file, write_json
 
 __all__ = ["PartRecord", "ShardWriter", "fingerprint_hash", "read_part_record", "to_float16"]
@@ -146,14 +147,16 @@ class ShardWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 metadata = {PART_KEY.decode(): json.dumps(asdict(record), sort_keys=True)}
-                schema = activations_schema(self.n_latents)
-                with open_table_writer(
-                    temporary,
-                    schema,
-                    metadata=metadata,
-                    dictionary_columns=ACTIVATIONS_DICTIONARY,
-                    statistics_columns=ACTIVATIONS_STATISTICS,
-                ) as writer:
+                with (
+                    on_scratch(temporary) as written,
+                    open_table_writer(
+                        written,
+                        activations_schema(self.n_latents),
+                        metadata=metadata,
+                        dictionary_columns=ACTIVATIONS_DICTIONARY,
+                        statistics_columns=ACTIVATIONS_STATISTICS,
+                    ) as writer,
+                ):
                     writer.write_table(rows.to_table(), row_group_size=ROWS_PER_GROUP)
                 if commit_by_link(temporary, final):
                     return record
@@ -250,8 +253,7 @@ class ShardWriter:
         """The parts in the folder, by number."""
         if not self.folder.is_dir():
             return []
-        files = [path for path in self.folder.iterdir() if PART_NAME.fullmatch(path.name)]
-        return sorted(files, key=part_number)
+        return sorted((path for path in self.folder.iterdir() if PART_NAME.fullmatch(path.name)), key=part_number)
 
     def _expected_part(self, number: int) -> PartRecord:
         """The record of a part that must be there."""

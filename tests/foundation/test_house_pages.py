@@ -78,6 +78,7 @@ def test_links_lead_somewhere(page):
         "verify.md",
         "reliability.md",
         "security.md",
+        "slurm.md",
     ],
 )
 def test_links_of_docs_lead_somewhere(page):

@@ -1,4 +1,4 @@
-"""A Slurm of its own on this machine: controller, one node with two stand-in GPUs, no accounting.
+"""A Slurm of its own on this machine: controller, one node with two stand-in GPUs, and accounting where asked for.
 
 The GPUs are files that nobody reads: Slurm hands them out like real ones, and jobs see none.
 """
@@ -14,29 +14,41 @@ import subprocess
 import time
 from pathlib import Path
 
+from accounting import Accounting, missing_programs
+
 CONFIGURATION = Path("/etc/slurm")  # the job step looks nowhere else
 MARK = "# written by tests/slurm/one_machine.py"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
+CLUSTER = "one_machine"
 PATIENCE_S = 60
+MEMORY_MB = 1_000_000  # as it says, whatever the machine has: the rules ask for what large models need
+REQUEUE_DELAY_S = 10  # a job put back into the queue waits as long as a credential is valid
+
+Job = dict[str, str]
+"""What scontrol says of a job."""
 
 SLURM_CONF = """\
 {mark}
-ClusterName=one_machine
+ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
+SlurmdParameters=config_overrides
 AuthType=auth/munge
+AuthInfo=cred_expire={requeue_delay_s}
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
-ReturnToService=2
+ReturnToService=0
 MinJobAge=36000
 KillWait=5
 InactiveLimit=0
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/{storage}
+AccountingStorageHost=127.0.0.1
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill,NoShared
@@ -46,19 +58,21 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mib} Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:2 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} Default=NO MaxTime=INFINITE State=UP
 """
 
 
-def why_not() -> str | None:
+def why_not(*, accounting: bool = False) -> str | None:
     """Why no Slurm can be started here, in one sentence; None where one can."""
     if os.geteuid() != 0:
         return "a Slurm can only be started as root"
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"not installed: {', '.join(missing)} (Debian: apt-get install slurmctld slurmd slurm-client munge)"
+    if accounting and (missing := missing_programs()):
+        return f"not installed: {', '.join(missing)} (Debian: apt-get install slurmdbd mariadb-server)"
     written = CONFIGURATION / "slurm.conf"
     if written.exists() and not written.read_text(encoding="utf-8").startswith(MARK):
         return f"this machine has a Slurm of its own: {written} is not ours, and stays as it is"
@@ -68,8 +82,9 @@ def why_not() -> str | None:
 class OneMachine:
     """The daemons, from ``start`` to ``stop``; ``folder`` holds their state, logs and process ids."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, accounting: bool = False) -> None:
         self.folder = folder
+        self.accounting = Accounting(folder, configuration=CONFIGURATION, cluster=CLUSTER) if accounting else None
         self.host = socket.gethostname().split(".")[0]
         self._munged: subprocess.Popen[bytes] | None = None
 
@@ -80,15 +95,23 @@ class OneMachine:
         for gpu in (0, 1):
             (self.folder / f"gpu{gpu}").touch()
         CONFIGURATION.mkdir(exist_ok=True)
-        memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
         text = SLURM_CONF.format(
-            mark=MARK, host=self.host, folder=self.folder, cpus=os.cpu_count(), memory_mib=memory_mib - 512
+            mark=MARK,
+            cluster=CLUSTER,
+            storage="slurmdbd" if self.accounting else "none",
+            host=self.host,
+            folder=self.folder,
+            cpus=max(2, os.cpu_count() or 1),
+            memory_mb=MEMORY_MB,
+            requeue_delay_s=REQUEUE_DELAY_S,
         )
         (CONFIGURATION / "slurm.conf").write_text(text, encoding="utf-8")
         gpus = "".join(f"Name=gpu File={self.folder}/gpu{gpu}\n" for gpu in (0, 1))
         (CONFIGURATION / "gres.conf").write_text(gpus, encoding="utf-8")
         (CONFIGURATION / "cgroup.conf").write_text("CgroupAutomount=no\n", encoding="utf-8")
         self._start_munge()
+        if self.accounting is not None:
+            self.accounting.start()
         self.start_controller()
         subprocess.run(["slurmd"], check=True)
         self.wait_for_node("idle")
@@ -109,26 +132,53 @@ class OneMachine:
                 raise TimeoutError(f"the node is {state!r}, not {' or '.join(states)}; see {self.folder}/*.log")
             time.sleep(0.5)
 
+    def set_node(self, state: str) -> None:
+        """Set the node ``down``, or ``resume`` it."""
+        _said("scontrol", "update", f"nodename={self.host}", f"state={state}", "reason=test")
+
     def node_state(self) -> str:
         """What sinfo says of the node, such as ``idle``."""
         return _said("sinfo", "--noheader", "--nodes", self.host, "--format=%T").split("\n")[0].strip("*~#!%$@+^-")
 
-    def jobs(self) -> list[dict[str, str]]:
-        """Every job that the controller remembers, ended ones too, with the fields that scontrol prints."""
+    def jobs(self, folder: Path) -> list[Job]:
+        """The jobs submitted from a folder in their order, ended ones too, as scontrol prints them."""
         text = _said("scontrol", "--oneliner", "show", "job")
-        return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if line.startswith("JobId=")]
+        found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in text.splitlines() if line.startswith("JobId=")]
+        return sorted((job for job in found if job["WorkDir"] == str(folder)), key=lambda job: int(job["JobId"]))
+
+    def cancel(self, job: Job) -> None:
+        """End a job as its owner would."""
+        _said("scancel", job["JobId"])
+
+    def signal(self, job: Job, name: str) -> None:
+        """Send a signal such as ``STOP`` to what a job computes."""
+        _said("scancel", f"--signal={name}", job["JobId"])
 
     def stop(self) -> None:
         """End what was started, by process id, and take the configuration away."""
         if shutil.which("scancel") and (self.folder / "slurmctld.pid").exists():
             subprocess.run(["scancel", "--user=root"], check=False)
+            self._wait_for_the_last_job()
         for name in ("slurmd.pid", "slurmctld.pid"):
             self._end(name)
+        for pid in processes_of_jobs(self.folder.parent):
+            os.kill(pid, signal.SIGKILL)
+        if self.accounting is not None:
+            self.accounting.stop()
         if self._munged is not None:
             self._munged.terminate()
             self._munged.wait()
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
             (CONFIGURATION / name).unlink(missing_ok=True)
+
+    def _wait_for_the_last_job(self) -> None:
+        """Wait until no process of a job is left: without slurmd nobody would end a job that stands still."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            left = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=False)
+            if left.returncode != 0 or not left.stdout.strip():
+                return
+            time.sleep(0.5)
 
     def _start_munge(self) -> None:
         if subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode == 0:
@@ -141,10 +191,10 @@ class OneMachine:
             key.write_bytes(os.urandom(128))
             shutil.chown(key, "munge", "munge")
             key.chmod(0o400)
-        log = (self.folder / "munged.log").open("ab")
-        self._munged = subprocess.Popen(
-            ["runuser", "-u", "munge", "--", "munged", "--foreground"], stdout=log, stderr=log
-        )
+        with (self.folder / "munged.log").open("ab") as log:
+            self._munged = subprocess.Popen(
+                ["munged", "--foreground"], stdout=log, stderr=log, user="munge", group="munge", extra_groups=[]
+            )
         end = time.monotonic() + PATIENCE_S
         while subprocess.run(["munge", "--no-input"], capture_output=True, check=False).returncode != 0:
             if time.monotonic() > end:
@@ -163,6 +213,23 @@ class OneMachine:
         end = time.monotonic() + PATIENCE_S
         while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
             time.sleep(0.1)
+
+
+def processes_of_jobs(folder: Path) -> list[int]:
+    """Processes of jobs submitted from below a folder that have outlived them, by what they were started with.
+
+    Slurm without cgroups loses sight of a process whose parents are gone.
+    """
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            started_with = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        of_job = any(entry.startswith(b"SLURM_JOB_ID=") for entry in started_with)
+        if of_job and any(entry.startswith(f"PWD={folder}/".encode()) for entry in started_with):
+            found.append(int(process.name))
+    return found
 
 
 def _said(*command: str) -> str:

@@ -2,161 +2,148 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import subprocess
-import sys
-import time
-
 import pytest
-from slurm_runs import QUICK, environment
+from slurm_runs import Run, by_slurm, manifest, part_files, wait_until
+from tiny_harvest import add_tiny_harvest
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-PATIENCE_S = 240
-
-# a model that is trained already, one context a batch and few tokens a part: slow, so that there is time to disturb it
-EXPERIMENT = """\
-model: {{path: {trained}/model}}
-sae: {{path: {trained}/sae}}
-corpus: {{source: jsonl, path: {trained}/harvest.jsonl, context_length: 16, n_tokens: {n_tokens}}}
-harvest: {{device: cpu, gpus_per_job: 1, tokens_per_shard: {per_shard}, batch_size: 1, tokens_per_part: 256}}
-"""
-MANIFESTS = [f"results/slow/activations/shard={shard:06d}/manifest.json" for shard in (0, 1)]
+TARGET = "results/tiny/activations/shard=000000/manifest.json"
+N_TOKENS = 30_000
 
 
 @pytest.fixture(scope="module")
-def trained(slurm, make_clone):
-    """A clone in which the demo's model and SAE are trained, on this machine and not through Slurm."""
+def planned(slurm, make_clone):
+    """A copy of the workflow with one shard to harvest; its tokens are there."""
     clone = make_clone()
-    clone.snakemake("results/demo/trained/sae", "results/demo/trained/model", "results/demo/trained/harvest.jsonl")
-    return clone / "results/demo/trained"
-
-
-@pytest.fixture
-def slow(slurm, trained, make_clone):
-    """An experiment of two shards of some ten seconds each, planned; its token shards are there."""
-    slurm.wait_for_node("idle")
-    return make_slow(make_clone, trained, n_tokens=24_000, per_shard=12_000)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(slurm, trained, make_clone):
-    clone = make_slow(make_clone, trained, n_tokens=24_000, per_shard=12_000)
-    clone.snakemake(*MANIFESTS)
-    return shard_files(clone)
-
-
-def make_slow(make_clone, trained, *, n_tokens, per_shard):
-    clone = make_clone()
-    shutil.copytree(trained, clone / "trained", symlinks=True)
-    clone.write_experiment("slow", EXPERIMENT.format(trained="trained", n_tokens=n_tokens, per_shard=per_shard))
-    clone.snakemake("results/slow/corpus/plan.json")
+    add_tiny_harvest(clone, "tiny", n_tokens=N_TOKENS, tokens_per_shard=N_TOKENS)
+    clone.snakemake("results/tiny/corpus/plan.json")
     return clone
 
 
+@pytest.fixture(scope="module")
+def undisturbed(planned, tmp_path_factory):
+    clone = planned.duplicate(tmp_path_factory.mktemp("undisturbed") / "clone")
+    clone.snakemake(TARGET)
+    return shard_files(clone)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hanging(slurm, planned, undisturbed, tmp_path_factory):
+    """A harvest that hangs and so meets its time limit of a minute; the first tests run meanwhile."""
+    clone = planned.duplicate(tmp_path_factory.mktemp("hanging") / "clone")
+    run = Run(slurm, clone, TARGET, "--set-resources", "harvest_shard:runtime=attempt * attempt")
+    try:
+        run.halt_in_mid_harvest()
+        yield run, times(clone)
+    finally:
+        run.stop()
+
+
+@pytest.fixture
+def start(slurm, planned, tmp_path):
+    """Starts the harvest in a copy of its own."""
+    runs = []
+
+    def started(*arguments):
+        runs.append(Run(slurm, planned.duplicate(tmp_path / "clone"), TARGET, *arguments))
+        return runs[-1]
+
+    yield started
+    for run in runs:
+        run.stop()
+
+
 def shard_files(clone):
-    folder = clone / "results/slow/activations"
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {path.name: path.read_bytes() for path in sorted(manifest(clone).parent.iterdir())}
 
 
-def start(clone, *arguments):
-    """Start the workflow through Slurm in the background."""
-    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, *QUICK]
-    log = (clone / "run.log").open("ab")
-    return subprocess.Popen(command, cwd=clone.folder, env=environment(), stdout=log, stderr=log)
+def times(clone):
+    """When each part was completed."""
+    return {path.name: path.stat().st_mtime_ns for path in part_files(clone)}
 
 
-def said(clone):
-    return (clone / "run.log").read_text(encoding="utf-8", errors="replace")
+def assert_went_on(run, before, undisturbed):
+    """The run ended well, with the bytes of an undisturbed one, and computed no completed part again."""
+    run.end()
+    assert shard_files(run.clone) == undisturbed
+    after = times(run.clone)
+    assert {name: after[name] for name in before} == before
+    assert len(after) > len(before)
 
 
-def parts(clone, shard=0):
-    return sorted((clone / f"results/slow/activations/shard={shard:06d}").glob("part-*.parquet"))
+def test_a_cancelled_harvest_is_tried_again_and_goes_on(slurm, start, undisturbed):
+    run = start()
+    job = run.halt_in_mid_harvest()
+    before = times(run.clone)
+    slurm.cancel(job)
+    assert_went_on(run, before, undisturbed)
+    assert [job["JobState"] for job in run.jobs()] == ["CANCELLED", "COMPLETED"]
 
 
-def wait_until(condition, *, run=None):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        assert run is None or run.poll() is None, "the run ended before it was disturbed"
-        time.sleep(0.05)
+def test_a_harvest_short_of_memory_gets_more(start, undisturbed):
+    run = start("--set-resources", "harvest_shard:mem_mb=attempt * attempt * attempt * 200")
+    run.end()
+    first, second = run.jobs()
+    assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("200M", "1600M")
+    assert first["JobState"] != "COMPLETED" and second["JobState"] == "COMPLETED"
+    assert shard_files(run.clone) == undisturbed
 
 
-def harvest_job(slurm, shard=0):
-    """Slurm's number of the running harvest of a shard of the newest run."""
-    running = [
-        job["JobId"]
-        for job in slurm.jobs()
-        if job["JobState"] == "RUNNING" and job["Comment"].endswith(f"_slow_{shard:06d}")
-    ]
-    return running[-1] if running else None
+def test_memory_is_raised_with_each_retry_and_then_it_ends(start):
+    run = start("--set-resources", "harvest_shard:mem_mb=100 + attempt * 20")
+    said = run.end(status=1)
+    assert [job["MinMemoryNode"] for job in run.jobs()] == ["120M", "140M", "160M"]
+    assert "Error in rule harvest_shard" in said
+    assert not manifest(run.clone).exists()
 
 
-def test_a_cancelled_harvest_is_tried_again_and_goes_on(slurm, slow, undisturbed):
-    run = start(slow, *MANIFESTS)
-    wait_until(lambda: len(parts(slow)) >= 3 and harvest_job(slurm), run=run)
-    first = parts(slow)[0].stat().st_mtime_ns
-    subprocess.run(["scancel", harvest_job(slurm)], check=True)
-    assert run.wait(PATIENCE_S) == 0, said(slow)
-    assert parts(slow)[0].stat().st_mtime_ns == first
-    assert shard_files(slow) == undisturbed
+def test_a_harvest_over_its_time_goes_on_from_its_last_part(hanging, undisturbed):
+    run, before = hanging
+    assert_went_on(run, before, undisturbed)
+    first, second = run.jobs()
+    assert (first["JobState"], first["TimeLimit"]) == ("TIMEOUT", "00:01:00")
+    assert (second["JobState"], second["TimeLimit"]) == ("COMPLETED", "00:04:00")
 
 
-def test_too_little_memory_is_more_at_the_next_attempt(slurm, slow, undisturbed):
-    run = start(slow, *MANIFESTS, "--set-resources", "harvest_shard:mem_mb=attempt * attempt * 200")
-    assert run.wait(PATIENCE_S) == 0, said(slow)
-    assert {"OUT_OF_MEMORY", "FAILED", "CANCELLED"} & {job["JobState"] for job in slurm.jobs()}
-    assert shard_files(slow) == undisturbed
+def test_a_node_that_goes_down_and_comes_back(slurm, start, undisturbed):
+    run = start()
+    run.halt_in_mid_harvest()
+    before = times(run.clone)
+    slurm.set_node("down")
+    slurm.wait_for_node("down")
+    slurm.set_node("resume")
+    assert_went_on(run, before, undisturbed)
+    # Slurm itself puts the job back into the queue
+    assert [(job["JobState"], job["Restarts"]) for job in run.jobs()] == [("COMPLETED", "1")]
 
 
-def test_memory_is_raised_up_to_a_bound(slurm, slow):
-    run = start(slow, MANIFESTS[0], "--set-resources", "harvest_shard:mem_mb=100")
-    assert run.wait(PATIENCE_S) == 1, said(slow)
-    tried = [job for job in slurm.jobs() if job["WorkDir"] == str(slow.folder) and "harvest_shard" in job["Comment"]]
-    assert len(tried) == 3
-    assert "Error in rule harvest_shard" in said(slow)
-    assert not (slow / MANIFESTS[0]).exists()
-
-
-def test_a_harvest_over_its_time_goes_on_from_its_last_part(slurm, trained, make_clone):
-    clone = make_slow(make_clone, trained, n_tokens=100_000, per_shard=100_000)
-    run = start(clone, MANIFESTS[0], "--set-resources", "harvest_shard:runtime=attempt * attempt")
-    assert run.wait(2 * PATIENCE_S) == 0, said(clone)
-    assert "TIMEOUT" in {job["JobState"] for job in slurm.jobs() if job["WorkDir"] == str(clone.folder)}
-    times = [path.stat().st_mtime_ns for path in parts(clone)]
-    assert max(times) - min(times) > 60e9
-    assert times == sorted(times)
-
-
-def test_a_node_that_goes_down_and_comes_back(slurm, slow, undisturbed):
-    run = start(slow, *MANIFESTS)
-    wait_until(lambda: len(parts(slow)) >= 3, run=run)
-    subprocess.run(["scontrol", "update", f"nodename={slurm.host}", "state=down", "reason=test"], check=True)
-    time.sleep(5)
-    subprocess.run(["scontrol", "update", f"nodename={slurm.host}", "state=resume"], check=True)
-    assert run.wait(PATIENCE_S) == 0, said(slow)
-    assert shard_files(slow) == undisturbed
-
-
-def test_a_controller_that_is_started_anew(slurm, slow, undisturbed):
-    run = start(slow, *MANIFESTS)
-    wait_until(lambda: len(parts(slow)) >= 3, run=run)
+def test_a_controller_that_is_started_anew(slurm, start, undisturbed):
+    run = start()
+    job = run.halt_in_mid_harvest()
     slurm.stop_controller()
-    time.sleep(5)
     slurm.start_controller()
-    assert run.wait(PATIENCE_S) == 0, said(slow)
-    assert shard_files(slow) == undisturbed
+    slurm.signal(job, "CONT")
+    run.end()
+    assert shard_files(run.clone) == undisturbed
+    assert [job["JobState"] for job in run.jobs()] == ["COMPLETED"]
 
 
-def test_a_killed_coordinator_leaves_harmless_jobs_behind(slurm, slow, undisturbed):
-    run = start(slow, *MANIFESTS)
-    wait_until(lambda: len(parts(slow)) >= 3, run=run)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    slow.snakemake("--unlock", profile="slurm")
-    again = start(slow, *MANIFESTS)
-    assert again.wait(PATIENCE_S) == 0, said(slow)
-    wait_until(lambda: all(job["JobState"] not in ("RUNNING", "PENDING") for job in slurm.jobs()))
-    assert shard_files(slow) == undisturbed
-    assert "Nothing to be done" in slow.snakemake(*MANIFESTS, *QUICK, profile="slurm").stdout
+def test_two_jobs_in_one_shard_after_the_coordinator_was_killed(slurm, start, undisturbed):
+    run = start()
+    orphan = run.halt_in_mid_harvest()
+    before = times(run.clone)
+    run.stop()
+    locked = run.clone.snakemake(TARGET, profile="slurm", check=False)
+    assert locked.returncode == 1 and "Directory cannot be locked" in locked.stdout
+    run.clone.snakemake("--unlock", profile="slurm")
+    again = Run(slurm, run.clone, TARGET)
+    second = again.halt_in_mid_harvest()
+    assert second["JobId"] != orphan["JobId"]
+    for job in (orphan, second):
+        slurm.signal(job, "CONT")
+    assert_went_on(again, before, undisturbed)
+    wait_until(lambda: all(job["JobState"] == "COMPLETED" for job in again.jobs()))
+    assert [job["JobId"] for job in again.jobs()] == [orphan["JobId"], second["JobId"]]
+    assert shard_files(run.clone) == undisturbed
+    assert "Nothing to be done" in by_slurm(run.clone, TARGET)
