@@ -53,11 +53,10 @@ def summary_text(runs: list[Mapping[str, Any]], system: str) -> str:
     """How many runs, and what was lost."""
     counts = Counter(run["outcome"] for run in runs)
     full = "" if len(runs) >= FULL_FORM else f" (not the full form, which has {FULL_FORM})"
-    minutes = sum(run["seconds"] for run in runs) / 60
     on_demo = sum(run["demo"] for run in runs)
     return f"""## What became of them
 
-{len(runs)} runs{full}, {on_demo} of them on the demo, in {minutes:.0f} minutes, on {system}.
+{len(runs)} runs{full}, {on_demo} of them on the demo, on {system}.
 Lost: {counts["lost"]}. Without a clear line: {counts["unclear"]}. Not possible there: {counts["not possible here"]}.
 
 "Ended well": the disturbed run itself ended with the right bytes, as after short writes, or a fault that came too late.
