@@ -153,7 +153,7 @@ def earlier_runs(path: Path, seed: int, *, demo: bool) -> tuple[list[Run], list[
 def write(path: Path, seed: int, runs: list[Run]) -> None:
     """All runs so far."""
     all_of = {"fault": [*FAULTS, *DAMAGES], "stage": [stage.name for stage in STAGES]}
-    content = {"seed": seed, "system": platform.platform(), "all": all_of, "runs": runs}
+    content = {"seed": seed, "system": f"{platform.system()} {platform.machine()}", "all": all_of, "runs": runs}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
