@@ -240,9 +240,9 @@ def read_corpus_shard(plan_path: PathLike, shard: int) -> CorpusShard:
         raise ResultsError(f"{plan_path} has no shard {shard}; {how_to_restore(plan_path)}") from error
     path = shard_file(plan_path, shard)
     # before it is opened: what a damaged file would say of itself is no help, as no rule makes it alone
-    sha256 = sha256_file(path) if path.exists() else None
+    sha256 = sha256_file(path) if path.exists() else ""
     if sha256 != record["sha256"]:
-        what = "is missing" if sha256 is None else f"is not the file that {plan_path} recorded (its SHA-256 differs)"
+        what = "is missing" if not sha256 else f"is not the file that {plan_path} recorded (its SHA-256 differs)"
         raise ResultsError(
             f"{path} {what}; delete {plan_path} and run the same command again, which makes both anew: "
             f"{command_to_restore(plan_path)}"
