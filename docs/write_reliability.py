@@ -38,6 +38,7 @@ def main() -> int:
     parts = [
         BEGIN,
         summary_text(runs, content["system"]),
+        left_out_text(runs, content["all"]),
         "## Faults while a job runs",
         table(disturbed, "fault", "fault"),
     ]
@@ -53,15 +54,21 @@ def summary_text(runs: list[Mapping[str, Any]], system: str) -> str:
     """How many runs, and what was lost."""
     counts = Counter(run["outcome"] for run in runs)
     full = "" if len(runs) >= FULL_FORM else f" (not the full form, which has {FULL_FORM})"
-    minutes = sum(run["seconds"] for run in runs) / 60
     on_demo = sum(run["demo"] for run in runs)
     return f"""## What became of them
 
-{len(runs)} runs{full}, {on_demo} of them on the demo, in {minutes:.0f} minutes, on {system}.
+{len(runs)} runs{full}, {on_demo} of them on the demo, on {system}.
 Lost: {counts["lost"]}. Without a clear line: {counts["unclear"]}. Not possible there: {counts["not possible here"]}.
 
 "Ended well": the disturbed run itself ended with the right bytes, as after short writes, or a fault that came too late.
 "Clear error, mended": one line, and after the command in it all bytes were right."""
+
+
+def left_out_text(runs: list[Mapping[str, Any]], known: Mapping[str, list[str]]) -> str:
+    """What none of these runs tried."""
+    tried = {"fault": {run["fault"] for run in runs}, "stage": {run["on"] for run in runs}}
+    left = [name for key, names in known.items() for name in names if name not in tried[key]]
+    return f"Not among these runs: {'; '.join(left)}." if left else "Each fault and each stage is among them."
 
 
 def table(runs: Iterable[Mapping[str, Any]], key: str, head: str) -> str:

@@ -60,15 +60,13 @@ def main() -> int:
         stages = STAGES_OF_DEMO if options.demo else STAGES
         todo = chosen(schedule(victim, stages, options.seed), options.only)
         for number in range(len(runs), options.runs):
+            began = time.monotonic()
             run = bench.run(todo[number % len(todo)], f"{options.seed}:{number}")
             runs.append(run | {"demo": options.demo})
-            told = runs[-1]
-            print(
-                f"{number + 1:4d} {told['seconds']:6.1f} s  {told['outcome']:<18} {told['fault']}, {told['on']}",
-                flush=True,
-            )
-            if told["outcome"] in (LOST, UNCLEAR):
-                print(f"     {told['said']}", flush=True)
+            seconds = time.monotonic() - began
+            print(f"{number + 1:4d} {seconds:6.1f} s  {run['outcome']:<18} {run['fault']}, {run['on']}", flush=True)
+            if run["outcome"] in (LOST, UNCLEAR):
+                print(f"     {run['said']}", flush=True)
             write(options.out, options.seed, [*runs, *others])
     return int(any(run["outcome"] in (LOST, UNCLEAR) for run in runs))
 
@@ -119,13 +117,11 @@ class Bench:
     def run(self, each: tuple[str, Stage | str, str], seed: str) -> Run:
         """One fault run."""
         fault, on, name = each
-        began = time.monotonic()
         with_copy = self._folder / "copy"
         outcome = self._disturb(fault, on, random.Random(f"{seed}:{fault}:{name}"), with_copy)
         said = outcome.said.replace(str(with_copy), "...")
         form = "" if isinstance(on, Stage) else suffix_in_words(on)
-        row = {"fault": fault, "on": name, "form": form, "outcome": outcome.what, "said": said}
-        return row | {"seconds": round(time.monotonic() - began, 1)}
+        return {"fault": fault, "on": name, "form": form, "outcome": outcome.what, "said": said}
 
     def _disturb(self, fault: str, on: Stage | str, chance: random.Random, folder: Path) -> Outcome:
         try:
@@ -156,7 +152,8 @@ def earlier_runs(path: Path, seed: int, *, demo: bool) -> tuple[list[Run], list[
 
 def write(path: Path, seed: int, runs: list[Run]) -> None:
     """All runs so far."""
-    content = {"seed": seed, "system": platform.platform(), "runs": runs}
+    all_of = {"fault": [*FAULTS, *DAMAGES], "stage": [stage.name for stage in STAGES]}
+    content = {"seed": seed, "system": f"{platform.system()} {platform.machine()}", "all": all_of, "runs": runs}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
