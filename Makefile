@@ -27,7 +27,7 @@ help:
 	@echo "make pydocs   the same method on real text: documentation strings (up to 45 minutes)"
 	@echo "make bench    time counting, files, figures and harvest beside other tools, write docs/benchmarks.md"
 	@echo "make bench-full  65,536 latents on 10 million tokens through the whole workflow (half an hour, 20 GB)"
-	@echo "make bench-science  planted shapes through the whole method, write docs/validation.md (half an hour)"
+	@echo "make bench-science  planted shapes through the whole method, write docs/validation.md (up to an hour)"
 	@echo "make rates    measure this machine, write the rates that \`estimate\` ships with, and docs/scaling.md"
 	@echo "make setup    only the virtual environment $(VENV)"
 	@echo "make lock     resolve requirements.lock anew"

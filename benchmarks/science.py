@@ -1,6 +1,6 @@
 """Planted truth: are the clusters, shapes, p-values and controls right? Numbers for docs/validation.md.
 
-    .venv/bin/python benchmarks/science.py                              all sections, about an hour on two busy cores
+    .venv/bin/python benchmarks/science.py                              all sections, up to an hour on two cores
     .venv/bin/python benchmarks/science.py --seed 20261 --only planted shift
     .venv/bin/python benchmarks/edge_significance.py                    the null of edges, a benchmark of its own
     .venv/bin/python benchmarks/science_page.py                         writes docs/validation.md from the last numbers
