@@ -14,6 +14,7 @@ from workflow_clone import load_script
 from coactivation_manifolds.geometry.nulls import p_values, shape_test
 from coactivation_manifolds.geometry.nulls.copula import draw_activations
 from coactivation_manifolds.geometry.shapes.circle import fit_circle
+from coactivation_manifolds.geometry.shapes.cloud import Cloud
 from coactivation_manifolds.geometry.shapes.registry import SHAPES as SHAPE_TESTS
 
 planted = load_script("benchmarks/planted_geometry.py")
@@ -211,11 +212,11 @@ def test_taking_the_smallest_p_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.slow
 def test_a_circle_without_its_hole_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def covered(scores: np.ndarray) -> Any:
-        found = fit_circle(scores)
+    def covered(cloud: Cloud) -> Any:
+        found = fit_circle(cloud.scores)
         return found._replace(statistic=found.coverage)
 
-    shape = SHAPE_TESTS["circle"]._replace(fit=covered, statistic=lambda scores: covered(scores).statistic)
+    shape = SHAPE_TESTS["circle"]._replace(fit=covered, statistic=lambda cloud: covered(cloud).statistic)
     monkeypatch.setitem(SHAPE_TESTS, "circle", shape)
     assert rings_called() <= 1
 

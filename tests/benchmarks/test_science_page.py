@@ -31,6 +31,9 @@ def row(kind: str, truth: str | None, shape: str | None, p: float, **fields: Any
         "missed_found": False,
         "shape": shape,
         "p_any": p,
+        "q": p,
+        "separability_bits": 1.0 if truth else 0.1,
+        "mixture_index": 0.1,
         "candidate": shape,
         "effect": 1.0,
         "engels_planes": [(0.2, 1.0 if truth else 0.1)],
@@ -170,6 +173,7 @@ def test_a_missed_bar_is_explained(
 ) -> None:
     monkeypatch.setitem(science_bars.MISSED, "right", "Because of this.")
     monkeypatch.setitem(science_bars.MISSED, "cost", "Never shown.")
+    monkeypatch.delitem(science_bars.MISSED, "false calls")
     text = science_page.page(numbers, edges)
     assert "**planted shapes called right, moderate noise** (2 of 5 (40.0%)). Because of this." in text
     assert f"**false calls among calls at q <= 0.05** (0.333 (2 of 6)). {science_bars.NOT_LOOKED_INTO}" in text

@@ -115,8 +115,11 @@ def test_simplices_are_compared_by_their_vertices(tmp_path, corpus):
     write_rows(tests, SHAPE_TESTS, tmp_path / "t.parquet")
     assert called_clusters(tmp_path / "t.parquet", max_q=0.05)[0]["candidate_vertices"] == 3
     index, decoder = corpus
-    filled = StatisticOf(index, decoder, SETTINGS, seed=0)(RING, shape="simplex_3", basis="recon")
-    assert filled is not None and filled > 0
+    assert StatisticOf(index, decoder, SETTINGS, seed=0)(RING, shape="simplex_3", basis="recon") == 0
+    belief = np.random.default_rng(5).dirichlet([0.6, 0.6, 0.6], 500) * 4
+    measure = StatisticOf(array_index(belief), np.eye(3, dtype=np.float32), SETTINGS, seed=0)
+    assert measure([0, 1, 2], shape="simplex_3", basis="recon") > 0.5
+    assert measure([0, 1, 2], shape="simplex_4", basis="recon") == 0
 
 
 @pytest.mark.parametrize("basis", ["recon", "act"])
