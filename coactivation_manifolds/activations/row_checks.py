@@ -74,7 +74,12 @@ def nullable_column(table: pa.Table, name: str, *, source: str, first_row: int) 
             f"{source}, row {first_row + row}: {name} is {column[row].as_py()}; "
             "give numbers from 0, or null where unknown"
         )
-    return _integers(column.fill_null(-1) if _is_integer(column) else column, name, pa.int32(), source=source)
+    if not _is_integer(column):
+        return _integers(column, name, pa.int32(), source=source)
+    # unsigned columns can't hold -1: the unknown ones are put in afterwards
+    known = _integers(column.fill_null(0), name, pa.int32(), source=source)
+    unknown = column.is_null().to_numpy(zero_copy_only=False)
+    return np.where(unknown, np.int32(-1), known)
 
 
 def list_column(

@@ -15,6 +15,7 @@ from coactivation_manifolds.activations.activation_reader import read_manifest
 from coactivation_manifolds.activations.importers import rows_told
 from coactivation_manifolds.activations.importers.cutting import open_source
 from coactivation_manifolds.activations.importers.token_table import read_token_texts
+from coactivation_manifolds.activations.row_checks import nullable_column
 from coactivation_manifolds.corpus import local_files
 from coactivation_manifolds.corpus.sources import read_documents
 from coactivation_manifolds.errors import ConfigError, InputError, ResultsError
@@ -113,6 +114,13 @@ def test_two_columns_of_one_name(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1], [2]], names=["doc_id", "doc_id"]), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="two columns of the name 'doc_id'"):
         open_table(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.uint16(), pa.uint64(), pa.int64()])
+def test_unsigned_numbers_with_unknown_ones_among_them(kind: pa.DataType) -> None:
+    table = pa.table({"position_in_doc": pa.array([0, None, 7], kind)})
+    found = nullable_column(table, "position_in_doc", source="a.parquet", first_row=0)
+    assert found.tolist() == [0, -1, 7] and found.dtype == np.int32
 
 
 def test_texts_of_tokens_that_are_no_text(tmp_path: Path) -> None:
