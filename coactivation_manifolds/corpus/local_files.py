@@ -78,7 +78,7 @@ def open_bytes(file: Path) -> Iterator[IO[bytes]]:
         with storage_errors(file, "read"), file.open("rb") as raw:
             if file.name.endswith(".gz"):
                 with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield unpacked  # type: ignore[misc]
+                    yield unpacked  # type: ignore[misc]  # reads as IO[bytes] does
             else:
                 yield raw
     except FileNotFoundError as error:

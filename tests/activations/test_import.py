@@ -240,7 +240,7 @@ def test_a_killed_import_goes_on_from_its_parts(tmp_path: Path, monkeypatch: pyt
         if len(written) == 6:
             raise KeyboardInterrupt
         written.append(number)
-        return write_part(self, number, *args, **options)  # type: ignore[arg-type]
+        return write_part(self, number, *args, **options)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(ShardWriter, "write_part", counted)
     with pytest.raises(KeyboardInterrupt):

@@ -141,7 +141,7 @@ def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("value", [-0.1, 1.5, "x", float("nan"), float("inf"), 0.12345678901])
 def test_floors_that_are_none(value: object) -> None:
     with pytest.raises(ConfigError, match=r"similarity\.jaccard_floor"):
-        exact_fraction(value, name="similarity.jaccard_floor")  # type: ignore[arg-type]
+        exact_fraction(value, name="similarity.jaccard_floor")  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_floors_are_the_decimals_written() -> None:

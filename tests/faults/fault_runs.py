@@ -84,8 +84,8 @@ class Case:
     def run(self, **options: object) -> tuple[int, str]:
         """Ask for what the stage makes, or run its job alone."""
         if self.scripts:
-            return self.victim.run_scripts(self.scripts, **options)  # type: ignore[arg-type]
-        return self.victim.run(*self.stage.targets, **options)  # type: ignore[arg-type]
+            return self.victim.run_scripts(self.scripts, **options)  # type: ignore[arg-type]  # both check what they take
+        return self.victim.run(*self.stage.targets, **options)  # type: ignore[arg-type]  # as above
 
     def run_below_layer(self, kind: str) -> tuple[int, str]:
         """The same, with one operation of the job failing."""

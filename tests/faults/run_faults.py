@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+# so that it runs as a script: the imports below need it
 sys.path += [str(HERE.parent), str(HERE.parents[1])]
 
 from damage_runs import DAMAGES, DamageCase, damage_and_look, kinds_of, suffix_in_words  # noqa: E402

@@ -83,7 +83,7 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path, capsys):
     assert "can't write the log" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110 (before any fixture)
 def test_a_log_on_a_full_disk_drops_lines_without_a_traceback(tmp_path, capsys):
     (tmp_path / "one.log").symlink_to("/dev/full")
     with job(tmp_path / "one.log") as logger:

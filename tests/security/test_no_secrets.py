@@ -35,7 +35,7 @@ def test_a_job_that_fails_writes_no_secret(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     made = SimpleNamespace(log=["logs/x/job.log"], rule="job", input=[], output=[], params={}, wildcards={})
     with pytest.raises(ZeroDivisionError), job(made):
-        1 / 0  # noqa: B018
+        1 / 0  # noqa: B018 (for its traceback)
     with job(made) as logger:
         logger.warning("done")
     written = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file())

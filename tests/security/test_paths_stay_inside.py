@@ -59,7 +59,7 @@ def test_whatever_the_wildcards_match_stays_below_results(template: str, values:
 def test_names_of_experiments(tmp_path: Path, name: object) -> None:
     (tmp_path / "experiments").mkdir()
     with pytest.raises(ConfigError, match="is no name of an experiment"):
-        experiment_file(name, tmp_path)  # type: ignore[arg-type]
+        experiment_file(name, tmp_path)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_files_with_strange_names_are_no_experiments(tmp_path: Path) -> None:

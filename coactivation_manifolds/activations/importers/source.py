@@ -99,8 +99,8 @@ def find_input_files(pattern: str, suffix: str) -> list[Path]:
         elif path.exists():
             files, sought = [path], ""
         else:
-            # Path.glob takes no absolute pattern, and patterns are written as in a shell
-            files = [Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
+            found = glob.glob(pattern, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute pattern)
+            files = [Path(name) for name in found if Path(name).is_file()]
             sought = "matches no file" if glob.has_magic(pattern) else "does not exist"
     if not files:
         raise InputError(
