@@ -1,10 +1,11 @@
-"""A Slurm of its own on this machine: controller, one node with two stand-in GPUs, and accounting where asked for.
+"""A Slurm of its own on this machine: controller, one node with stand-in GPUs, and accounting where asked for.
 
 The GPUs are files that nobody reads: Slurm hands them out like real ones, and jobs see none.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import TextIO
 
 from accounting import Accounting, missing_programs
 
@@ -22,6 +24,9 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 CLUSTER = "one_machine"
 PATIENCE_S = 60
 MEMORY_MB = 1_000_000  # as it says, whatever the machine has: the rules ask for what large models need
+GPUS = 4
+CPUS_PER_CORE = 2  # jobs of the demo mostly start and end
+LOCK = Path("/run/lock/one_machine_slurm")  # held while a Slurm of ours runs
 REQUEUE_DELAY_S = 10  # a job put back into the queue waits as long as a credential is valid
 
 Job = dict[str, str]
@@ -58,7 +63,7 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} Default=NO MaxTime=INFINITE State=UP
 """
@@ -87,26 +92,35 @@ class OneMachine:
         self.accounting = Accounting(folder, configuration=CONFIGURATION, cluster=CLUSTER) if accounting else None
         self.host = socket.gethostname().split(".")[0]
         self._munged: subprocess.Popen[bytes] | None = None
+        self._lock: TextIO | None = None
 
     def start(self) -> None:
-        """Write the configuration, start munged, slurmctld and slurmd, and wait until the node is idle."""
+        """Write the configuration, start munged, slurmctld and slurmd, and wait until the node is idle.
+
+        Where another checkout's tests run a Slurm here, that one ends first.
+        """
         for name in ("state", "spool"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        for gpu in (0, 1):
+        for gpu in range(GPUS):
             (self.folder / f"gpu{gpu}").touch()
         CONFIGURATION.mkdir(exist_ok=True)
+        lock = LOCK.open("w", encoding="utf-8")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self._lock = lock
+        end_leftovers()
         text = SLURM_CONF.format(
             mark=MARK,
             cluster=CLUSTER,
             storage="slurmdbd" if self.accounting else "none",
             host=self.host,
             folder=self.folder,
-            cpus=max(2, os.cpu_count() or 1),
+            cpus=CPUS_PER_CORE * max(2, os.cpu_count() or 1),
+            gpus=GPUS,
             memory_mb=MEMORY_MB,
             requeue_delay_s=REQUEUE_DELAY_S,
         )
         (CONFIGURATION / "slurm.conf").write_text(text, encoding="utf-8")
-        gpus = "".join(f"Name=gpu File={self.folder}/gpu{gpu}\n" for gpu in (0, 1))
+        gpus = "".join(f"Name=gpu File={self.folder}/gpu{gpu}\n" for gpu in range(GPUS))
         (CONFIGURATION / "gres.conf").write_text(gpus, encoding="utf-8")
         (CONFIGURATION / "cgroup.conf").write_text("CgroupAutomount=no\n", encoding="utf-8")
         self._start_munge()
@@ -122,7 +136,7 @@ class OneMachine:
 
     def stop_controller(self) -> None:
         """Stop slurmctld; running jobs run on."""
-        self._end("slurmctld.pid")
+        end_daemon(self.folder / "slurmctld.pid")
 
     def wait_for_node(self, *states: str) -> None:
         """Wait until the node is in one of these states."""
@@ -156,11 +170,13 @@ class OneMachine:
 
     def stop(self) -> None:
         """End what was started, by process id, and take the configuration away."""
+        if self._lock is None:
+            return
         if shutil.which("scancel") and (self.folder / "slurmctld.pid").exists():
             subprocess.run(["scancel", "--user=root"], check=False)
             self._wait_for_the_last_job()
         for name in ("slurmd.pid", "slurmctld.pid"):
-            self._end(name)
+            end_daemon(self.folder / name)
         for pid in processes_of_jobs(self.folder.parent):
             os.kill(pid, signal.SIGKILL)
         if self.accounting is not None:
@@ -170,6 +186,7 @@ class OneMachine:
             self._munged.wait()
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
             (CONFIGURATION / name).unlink(missing_ok=True)
+        self._lock.close()
 
     def _wait_for_the_last_job(self) -> None:
         """Wait until no process of a job is left: without slurmd nobody would end a job that stands still."""
@@ -201,18 +218,27 @@ class OneMachine:
                 raise TimeoutError("munged does not answer; see /var/log/munge")
             time.sleep(0.2)
 
-    def _end(self, pid_file: str) -> None:
-        path = self.folder / pid_file
-        if not path.exists():
-            return
-        pid = int(path.read_text(encoding="utf-8"))
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            return
-        end = time.monotonic() + PATIENCE_S
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-            time.sleep(0.1)
+
+def end_daemon(pid_file: Path) -> None:
+    """End what wrote this file, where it still runs."""
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text(encoding="utf-8"))
+    name = Path(f"/proc/{pid}/comm")
+    if not name.exists() or name.read_text(encoding="utf-8").strip() != pid_file.stem:
+        return
+    os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + PATIENCE_S
+    while name.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def end_leftovers() -> None:
+    """End the daemons of tests that were killed before they could: their configuration is still there."""
+    configuration = CONFIGURATION / "slurm.conf"
+    if configuration.exists():
+        for pid_file in re.findall(r"^Slurm\w+PidFile=(.+)$", configuration.read_text(encoding="utf-8"), re.MULTILINE):
+            end_daemon(Path(pid_file))
 
 
 def processes_of_jobs(folder: Path) -> list[int]:

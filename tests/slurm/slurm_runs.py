@@ -12,9 +12,15 @@ from pathlib import Path
 from one_machine import Job, OneMachine
 from workflow_clone import Clone, without_gpu
 
-PATIENCE_S = 240
+PATIENCE_S = 600  # also on a machine that others load
+DEMO_PATIENCE_S = 3_600
 ACCOUNTING = os.environ.get("SLURM_ACCOUNTING", "") == "yes"
 """Whether these tests run with an accounting database, and so with sacct."""
+
+HARVEST = "results/tiny/activations/shard=000000/manifest.json"
+DEMO_FIGURES = [f"results/demo/geometry/components_j0.20/cluster={cluster}/pca.png" for cluster in ("0000", "0001")]
+WHOLE_DEMO = ["results/demo/report.html"] if os.environ.get("SLURM_WHOLE_DEMO") == "yes" else []
+DEMO_TARGETS = [DEMO_FIGURES[0], *WHOLE_DEMO]
 
 QUICK = (
     "--slurm-init-seconds-before-status-checks",
@@ -26,6 +32,14 @@ QUICK = (
     *(("--slurm-status-command", "sacct") if ACCOUNTING else ()),
 )
 """The first look comes a second after something has ended, the next ones 11, 21, 31 seconds after the one before."""
+
+
+def ask_for_gpus(clone: Clone) -> None:
+    """Have the demo's harvest ask for a GPU each, and compute on the CPU, since the GPUs are stand-ins."""
+    path = clone / "config/experiments/demo.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "gpus_per_job: 0" in text
+    path.write_text(text.replace("gpus_per_job: 0", "gpus_per_job: 1"), encoding="utf-8")
 
 
 def by_slurm(clone: Clone, *arguments: str) -> str:
@@ -53,9 +67,9 @@ class Run:
         """What the run has printed."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def end(self, status: int = 0) -> str:
+    def end(self, status: int = 0, *, patience_s: float = PATIENCE_S) -> str:
         """Wait for the end with this status; what was printed."""
-        assert self.process.wait(PATIENCE_S) == status, self.said()
+        assert self.process.wait(patience_s) == status, self.said()
         return self.said()
 
     def jobs(self) -> list[Job]:
@@ -85,7 +99,26 @@ def part_files(clone: Clone) -> list[Path]:
 
 def manifest(clone: Clone) -> Path:
     """The commit record of the tiny experiment's shard."""
-    return clone / "results/tiny/activations/shard=000000/manifest.json"
+    return clone / HARVEST
+
+
+def shard_files(clone: Clone) -> dict[str, bytes]:
+    """The files of the tiny experiment's shard."""
+    return {path.name: path.read_bytes() for path in sorted(manifest(clone).parent.iterdir())}
+
+
+def completed(clone: Clone) -> dict[str, int]:
+    """When each part of that shard was completed."""
+    return {path.name: path.stat().st_mtime_ns for path in part_files(clone)}
+
+
+def assert_went_on(run: Run, before: dict[str, int], undisturbed: dict[str, bytes]) -> None:
+    """The run ends well, with the bytes of an undisturbed one, and computes no completed part again."""
+    run.end()
+    assert shard_files(run.clone) == undisturbed
+    after = completed(run.clone)
+    assert {name: after[name] for name in before} == before
+    assert len(after) > len(before)
 
 
 def all_stand_still(clone: Clone) -> bool:

@@ -3,37 +3,24 @@
 Up to the figure of one cluster; with SLURM_WHOLE_DEMO=yes up to the report, which takes several times as many jobs.
 """
 
-import os
 import re
 import shutil
 from collections import Counter
 
 import pytest
-from slurm_runs import by_slurm
+from slurm_runs import DEMO_FIGURES, DEMO_PATIENCE_S, DEMO_TARGETS, ask_for_gpus, by_slurm
 from workflow_clone import job_table
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-FIRST, SECOND = (f"results/demo/geometry/components_j0.20/cluster={cluster}/pca.png" for cluster in ("0000", "0001"))
-TARGETS = [FIRST, *(["results/demo/report.html"] if os.environ.get("SLURM_WHOLE_DEMO") == "yes" else [])]
 TRAINED = "results/demo/trained"
 MAY_DIFFER = ("provenance/", "trained/")
 
 
-def ask_for_gpus(clone):
-    """Have the demo's harvest ask for a GPU each, and compute on the CPU, since the GPUs are stand-ins."""
-    path = clone / "config/experiments/demo.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert "gpus_per_job: 0" in text
-    path.write_text(text.replace("gpus_per_job: 0", "gpus_per_job: 1"), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
-def demo(slurm, make_clone):
-    clone = make_clone()
-    ask_for_gpus(clone)
-    by_slurm(clone, *TARGETS)
-    return clone
+def demo(demo_run):
+    demo_run.end(patience_s=DEMO_PATIENCE_S)
+    return demo_run.clone
 
 
 @pytest.fixture(scope="module")
@@ -68,28 +55,28 @@ def test_memory_and_time_come_from_the_rules(submitted):
 
 def test_each_job_that_the_targets_need_was_submitted_once(demo, make_clone, submitted):
     untouched = make_clone()
-    needed = job_table(untouched.snakemake(*TARGETS, "--dry-run").stdout)
+    needed = job_table(untouched.snakemake(*DEMO_TARGETS, "--dry-run").stdout)
     assert Counter(job["rule"] for job in submitted) == {rule: n for rule, n in needed.items() if rule != "total"}
     assert max(Counter(job["Comment"] for job in submitted).values()) == 1
     assert {job["JobState"] for job in submitted} == {"COMPLETED"}
 
 
 def test_a_second_run_has_nothing_to_do(slurm, demo, submitted):
-    assert "Nothing to be done" in by_slurm(demo, *TARGETS)
+    assert "Nothing to be done" in by_slurm(demo, *DEMO_TARGETS)
     assert len(slurm.jobs(demo.folder)) == len(submitted)
 
 
 def test_a_dry_run_submits_nothing(slurm, demo, submitted):
-    assert "plot_cluster_pca" in by_slurm(demo, SECOND, "--dry-run")
+    assert "plot_cluster_pca" in by_slurm(demo, DEMO_FIGURES[1], "--dry-run")
     assert len(slurm.jobs(demo.folder)) == len(submitted)
 
 
 def test_one_figure_is_one_job(slurm, demo, submitted):
     before = len(slurm.jobs(demo.folder))
-    by_slurm(demo, SECOND)
+    by_slurm(demo, DEMO_FIGURES[1])
     new = slurm.jobs(demo.folder)[before:]
     assert [job["Comment"] for job in new] == ["rule_plot_cluster_pca_wildcards_demo_components_j0.20_0001"]
-    assert (demo / SECOND).exists()
+    assert (demo / DEMO_FIGURES[1]).exists()
 
 
 def test_the_files_are_those_of_a_local_run(demo, make_clone):
@@ -97,7 +84,7 @@ def test_the_files_are_those_of_a_local_run(demo, make_clone):
     local = make_clone()
     ask_for_gpus(local)
     shutil.copytree(demo / TRAINED, local / TRAINED, symlinks=True, dirs_exist_ok=True)
-    local.snakemake(*TARGETS)
+    local.snakemake(*DEMO_TARGETS)
     made, by_jobs = files_of(local), files_of(demo)
     assert made.keys() == {name for name in by_jobs if "/cluster=0001/" not in name}
     assert [name for name, content in made.items() if by_jobs[name] != content] == []
