@@ -54,6 +54,7 @@ KillWait=5
 InactiveLimit=0
 AccountingStorageType=accounting_storage/{storage}
 AccountingStorageHost=127.0.0.1
+AccountingStoreFlags=job_comment
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill,NoShared
@@ -163,6 +164,10 @@ class OneMachine:
     def cancel(self, job: Job) -> None:
         """End a job as its owner would."""
         _said("scancel", job["JobId"])
+
+    def limit_time(self, job: Job, *, minutes: int) -> None:
+        """Set the time limit of a job that runs; counted from its start, so that it may be over at once."""
+        _said("scontrol", "update", f"jobid={job['JobId']}", f"timelimit={minutes}")
 
     def signal(self, job: Job, name: str) -> None:
         """Send a signal such as ``STOP`` to what a job computes."""
