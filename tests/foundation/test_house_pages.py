@@ -79,6 +79,7 @@ def test_links_lead_somewhere(page):
         "reliability.md",
         "security.md",
         "slurm.md",
+        "slurm_accounting_log.md",
     ],
 )
 def test_links_of_docs_lead_somewhere(page):

@@ -55,6 +55,7 @@ InactiveLimit=0
 AccountingStorageType=accounting_storage/{storage}
 AccountingStorageHost=127.0.0.1
 AccountingStoreFlags=job_comment
+AccountingStorageTRES=gres/gpu
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill,NoShared

@@ -54,14 +54,23 @@ class Run:
         self.slurm = slurm
         self.clone = clone
         self._log = clone / "run.log"
-        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, *QUICK]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=clone.folder, env=without_gpu(), stdout=log, stderr=log)
+        self._command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, *QUICK]
+        self.process = self._begin()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(self._command, cwd=self.clone.folder, env=without_gpu(), stdout=log, stderr=log)
 
     def stop(self) -> None:
         """End the run, where it still goes on, without a word to its jobs."""
         self.process.kill()
         self.process.wait()
+
+    def start_again(self) -> None:
+        """End the run as ``stop`` does, and begin it anew."""
+        self.stop()
+        self.clone.snakemake("--unlock", profile="slurm")
+        self.process = self._begin()
 
     def said(self) -> str:
         """What the run has printed."""
