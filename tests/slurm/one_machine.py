@@ -52,10 +52,7 @@ ReturnToService=0
 MinJobAge=36000
 KillWait=5
 InactiveLimit=0
-AccountingStorageType=accounting_storage/{storage}
-AccountingStorageHost=127.0.0.1
-AccountingStoreFlags=job_comment
-AccountingStorageTRES=gres/gpu
+{accounting}
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill,NoShared
@@ -69,6 +66,13 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:{
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} Default=NO MaxTime=INFINITE State=UP
 """
+
+WITHOUT_ACCOUNTING = "AccountingStorageType=accounting_storage/none"
+WITH_ACCOUNTING = """\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoreFlags=job_comment
+AccountingStorageTRES=gres/gpu"""
 
 
 def why_not(*, accounting: bool = False) -> str | None:
@@ -113,7 +117,7 @@ class OneMachine:
         text = SLURM_CONF.format(
             mark=MARK,
             cluster=CLUSTER,
-            storage="slurmdbd" if self.accounting else "none",
+            accounting=WITH_ACCOUNTING if self.accounting else WITHOUT_ACCOUNTING,
             host=self.host,
             folder=self.folder,
             cpus=CPUS_PER_CORE * max(2, os.cpu_count() or 1),
