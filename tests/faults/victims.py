@@ -195,6 +195,10 @@ class Victim:
                 found[relative.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
 
+    def temporaries(self) -> list[str]:
+        """Files and folders that a writer has left half done."""
+        return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.glob("results/**/.*.tmp"))
+
     def differing(self) -> list[str]:
         """Results that are there and are not what the undisturbed run wrote."""
         return [path for path, digest in self.results().items() if self.undisturbed.get(path) != digest]
