@@ -47,7 +47,7 @@ def main() -> int:
     ]
     parts += ["By stage:", table(disturbed, "on", "stage"), "## Damaged files", table(damaged, "fault", "damage")]
     parts += ["By kind of file:", table(damaged, "form", "file"), files_text(damaged)]
-    parts += [*load_texts(json.loads(SOAK.read_text(encoding="utf-8"))), END]
+    parts += ["## Load", *load_texts(json.loads(SOAK.read_text(encoding="utf-8")) if SOAK.exists() else None), END]
     page = PAGE.read_text(encoding="utf-8")
     before, after = page[: page.index(BEGIN)], page[page.index(END) + len(END) :]
     PAGE.write_text(before + "\n\n".join(parts) + after, encoding="utf-8")
@@ -93,15 +93,18 @@ def files_text(damaged: list[Mapping[str, Any]]) -> str:
     return f"{len(names)} kinds of files: {', '.join(f'`{name}`' for name in names)}."
 
 
-def load_texts(soak: Mapping[str, Any]) -> list[str]:
+def load_texts(soak: Mapping[str, Any] | None) -> list[str]:
     """What a soak has shown: what the coordinators held, what was killed, what was left."""
+    if soak is None:
+        return [
+            "`make soak` has not been run to its end; its short form, three shards, is `tests/faults/test_soak.py`."
+        ]
     shards = " and ".join(str(number) for number in soak["experiments"].values())
     killed = soak["killed"]
     by_rule = ", ".join(f"{count} of `{rule}`" for rule, count in killed.items())
     ended = [each["status"] for each in soak["coordinators"].values()]
     verified = "found nothing wrong" if all(status in (0, 1) for status in soak["verify"]) else "found something wrong"
     return [
-        "## Load",
         f"""`make soak`: two experiments of {shards} shards at once in one clone, each with a coordinator of its own
 through the local profile with two cores, while one job in ten is killed (SIGKILL) at a random moment and tried again.
 On {soak["system"]}, seed {soak["seed"]}.
