@@ -17,7 +17,7 @@ from disk_layer import SCRIPTS
 from tiny_models import random_texts, save_jsonl, save_model, save_sae
 from workflow_clone import ROOT, Clone, add_small_experiment
 
-PATIENCE_S = 300
+PATIENCE_S = 1800
 CONTROL = "control: {shift_seeds: [0]}\n"
 HARVESTED = """\
 model: {path: data/model}
