@@ -71,7 +71,7 @@ points there; it grows with the number of clusters, with the latents of a cluste
 
 FAULTS = """`tests/benchmarks/test_planted_truth.py` is the small form of this benchmark, with fixed seeds. It also
 breaks the tests on purpose, and fails unless each fault is noticed: statistics of the wrong sign; a circle without
-its hole; the lower tail in place of the upper; p-values nearer to 0 than their draws allow; the smallest of several
+its radius; the lower tail in place of the upper; p-values nearer to 0 than their draws allow; the smallest of several
 p-values taken as one; a copula that forgets the pairs."""
 
 NOT_LOOKED_INTO = "The cause is not known yet."
@@ -80,25 +80,21 @@ MISSED: dict[str, str] = {
     "recovery": """Most of those lost are in 64 dimensions (see the table by dimension), where groups share
 directions and their latents also fire for one another, so that a group falls apart or grows
 together with another. Not tried: another clustering, since one was fixed in advance.""",
-    "right": """Rings and helices are what is missing (see the reasons above). A ring holds where a twentieth
-of its points lie within 0.4 of its radius at most and the radius varies less than a disc's;
-at SNR 5 to 7 the noise of several tiles that fire at once fills it. Helices of a few hundred
-points, or with similar rows, are not unusual enough beside null clouds with the same pairs.
-Tried and kept: skewness in place of the hull's volume for simplices, whose null fills nearly
-the same hull; points and helix that follow each other; a curve may be the thicker the farther
-its ends lie apart; a plane of little variance must be much more of a ring. Not tried: a
-moment of all points for rings, as for simplices.""",
+    "right": """Helices are what is missing most (see the reasons above): those of a few hundred points, or with
+similar rows, are not unusual enough beside null clouds with the same pairs. Tried and kept: for rings, the kurtosis
+of the radius (a moment of all points) in place of the hole (a quantile near the centre, which noise fills first);
+skewness in place of the hull's volume for simplices, whose null fills nearly the same hull; points and helix that
+follow each other; a curve may be the thicker the farther its ends lie apart; a plane of little variance must be much
+more of a ring. Not tried: a moment of all points for helices.""",
     "p 0.05": """The excess is in separate axes and Gaussian blobs (see the table by variety). Where latents
 exclude one another, no Gaussian copula has their pairs, and the null takes the nearest; three
 axes of which one or two fire leave a hollow middle. Tried and kept: strengths that depend on
 who else fires. Not tried: a null with its own pairs for latents that exclude one another.""",
     "p 0.01": """The same clusters as above.""",
-    "false calls": """Most are sheets called circle: of a grid of tiles all but a few lie round the middle, whose
-points the code lifts out of the plane, so that the sheet looks hollow. Not tried: to ask that
-every latent's own points lie on the ring, which the latents in the middle of a sheet do not.""",
+    "false calls": """Tried and kept: every latent's own points must lie on a ring, as those of the latents in the
+middle of a sheet do not, beside the points in the same direction.""",
     "cost": """A draw is measured by all shapes in both bases. Tried and kept: the search for an enclosing
-simplex only where a cloud is as flat as one, and its cells only where the hull fills enough.
-Blobs of six dimensions and more are as flat as a simplex of six vertices, and pay for that
-search.""",
+simplex only where a cloud is as flat as one, for which its sixth spread is kept, and its cells only where the hull
+fills enough; the ring's statistic from moments, in one pass over the points for each plane.""",
 }
 """By the key of a bar (``science_bars``): why it is missed and what was tried. Shown only where it is missed."""

@@ -62,7 +62,7 @@ def find_candidate(
         columns = [names.index(name) for name in may]
         smallest = p[:, columns].min(axis=0)
         unusual = {name: SHAPES[name] for name, value in zip(may, smallest, strict=True) if value <= max_p}
-        cloud = make_cloud(activations @ turn)
+        cloud = make_cloud(activations @ turn, activations=activations)
         called = call_shape(smallest[smallest <= max_p], cloud, shapes=unusual)
         if called is not None:
             kind, _, vertices = called.partition("_")

@@ -73,7 +73,7 @@ def fit_shape(activations: npt.ArrayLike, *, turn: Array, kind: str, basis: str,
 
     """
     values = np.asarray(activations, dtype=np.float64)
-    cloud = make_cloud(values @ turn)
+    cloud = make_cloud(values @ turn, activations=values)
     fit = SHAPES[f"simplex_{n_vertices}" if kind == "simplex" else kind].fit(cloud)
     return FittedShape(kind, basis, fit, cloud.axes, turn, values[cloud.kept])
 

@@ -122,7 +122,7 @@ class StatisticOf:
         if tested is None:
             return None
         turn = make_turns(tested.decoder, len(members))[basis]
-        cloud = make_cloud(tested.activations @ turn)
+        cloud = make_cloud(tested.activations @ turn, activations=tested.activations)
         return float(measure_all(cloud, shapes={shape: SHAPES[shape]})[0])
 
 

@@ -137,7 +137,8 @@ def measure_subject(subject: Subject, *, shapes: Mapping[str, Shape] = SHAPES) -
 
 
 def _measure(activations: Array, turns: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Array:
-    return np.concatenate([measure_all(make_cloud(activations @ turn), shapes=shapes) for turn in turns.values()])
+    clouds = (make_cloud(activations @ turn, activations=activations) for turn in turns.values())
+    return np.concatenate([measure_all(cloud, shapes=shapes) for cloud in clouds])
 
 
 def _drawer(subject: Subject, shapes: Mapping[str, Shape]) -> Callable[[int], Array]:

@@ -8,17 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.compiled import compiled
-from coactivation_manifolds.geometry.shapes.cloud import GAP_SHARE
+from coactivation_manifolds.geometry.shapes.cloud import GAP_SHARE, Cloud
 
 Array = npt.NDArray[np.float64]
 
 N_AXES = 4  # planes of every two among so many components are tried
 N_SECTORS = 36
 LEAST_SHARE = 0.002  # of the points, that a sector needs to count as covered
-INNER = 0.05  # quantile of the radius that measures the hole
+NEAR_CENTRE = 0.35  # of the median radius
 WIDEST_GAP = 45.0
-LEAST_STATISTIC = 0.4
-MOST_SPREAD = 0.34  # of the radius, over its mean; a disc has 0.354, a Gaussian cloud 0.52
+LEAST_STATISTIC = 0.5
+INNER_WEIGHT, MOST_FILLED = 8.0, 1.65  # of kurtosis + 8 inner, see is_closed
+N_DIRECTIONS = 12  # that the distance of a latent's points is compared in
+LEAST_REACH, LEAST_FIRINGS = 0.97, 0.01  # of latents that fire on a hundredth of the points or more
 LEAST_PLANE = 0.4  # of the variance; rings of a dozen unlike latents hold half of it
 MARGIN = 1.25  # by which a plane of less variance must be more of a ring
 
@@ -29,13 +31,18 @@ class Circle(NamedTuple):
     Attributes
     ----------
     statistic
-        hole x coverage, in [0, 1]; larger is more of a ring.
-    hole
-        5 % quantile of the distance from the fitted centre, over its median: 1 for a ring, 0.32 for a disc.
+        (2 - kurtosis) x coverage, in [0, 1]; larger is more of a ring.
+    kurtosis
+        Mean fourth power of the distance from the fitted centre, over the square of its mean square: 1 for a ring, 4/3
+        for a disc, 2 for a Gaussian cloud.
     coverage
         Share of 36 sectors round the centre that hold at least 0.2 % of the points.
-    radius_cv
-        Standard deviation of the distance from the centre over its mean.
+    inner
+        Share of the points within 0.35 of the median distance from the centre: 0 for a ring, 0.06 for a disc.
+    least_reach
+        Mean distance from the centre, weighted by a latent's activation, over the median distance of all points in the
+        same direction (one of 12), of the latent for which it is least: 1 where every latent's points lie on the ring,
+        less where one stands in the middle. 1 where the latents' activations are not known.
     gap
         Largest angular gap in degrees that holds at most 0.5 % of the points near the ring.
     plane
@@ -50,9 +57,10 @@ class Circle(NamedTuple):
     """
 
     statistic: float
-    hole: float
+    kurtosis: float
     coverage: float
-    radius_cv: float
+    inner: float
+    least_reach: float
     gap: float
     plane: tuple[int, int]
     share: float
@@ -61,39 +69,43 @@ class Circle(NamedTuple):
     angles: Array
 
 
-def circle_statistic(scores: Array) -> float:
-    """How much of a ring a cloud is: hole x coverage in the best plane of principal components.
+def circle_statistic(cloud: Cloud) -> float:
+    """How much of a ring a cloud is: (2 - kurtosis of the radius) x coverage in the best plane of principal components.
 
-    The bumps of tiles make a ring wind round once more in components of little variance, so a later plane is taken only
-    where it is a quarter more of a ring than those before it.
+    The kurtosis is a moment of all points, so it varies little from draw to draw, also where noise fills the middle of
+    a ring. The bumps of tiles make a ring wind round once more in components of little variance, so a later plane is
+    taken only where it is a quarter more of a ring than those before it.
 
     The circle of each plane is fitted algebraically (Taubin 1991, IEEE PAMI 13; by the Newton iteration of Chernov
     2010, "Circular and linear regression", chapter 5), which an arc does not draw inwards as the plain algebraic fit.
-    The coverage takes the far-off centres that a bent or straight cloud is fitted with: seen from there it has a hole,
-    but lies in few directions.
+    The coverage takes the far-off centres that a bent or straight cloud is fitted with: seen from there all points are
+    equally far, but lie in few directions.
 
     Parameters
     ----------
-    scores
-        float64 [m, p], centred, in principal axes (``make_cloud``). With fewer than two components it is 0.
+    cloud
+        ``make_cloud``. With fewer than two components it is 0.
 
     """
-    return float(_best_circle(scores, N_AXES)[2])
+    return float(_best_circle(cloud.scores, N_AXES)[2])
 
 
-def fit_circle(scores: Array) -> Circle:
+def fit_circle(cloud: Cloud) -> Circle:
     """Fit a circle in the best plane; for the statistic see ``circle_statistic``."""
-    i, j, statistic, hole, coverage, x, y, radius = _best_circle(scores, N_AXES)
+    scores = cloud.scores
+    i, j, statistic, kurtosis, coverage, x, y, radius = _best_circle(scores, N_AXES)
     if scores.shape[1] < 2:
-        return Circle(0.0, 0.0, 0.0, np.inf, 360.0, (0, 0), 0.0, (0.0, 0.0), 0.0, np.zeros(len(scores)))
+        return Circle(0.0, 2.0, 0.0, 1.0, 0.0, 360.0, (0, 0), 0.0, (0.0, 0.0), 0.0, np.zeros(len(scores)))
     across, up = scores[:, i] - x, scores[:, j] - y
     distance, angles = np.hypot(across, up), np.arctan2(up, across)
-    near = np.abs(distance / np.median(distance) - 1) < 0.25
+    middle = max(float(np.median(distance)), np.finfo(float).tiny)
+    near = np.abs(distance / middle - 1) < 0.25
     return Circle(
         statistic=float(statistic),
-        hole=float(hole),
+        kurtosis=float(kurtosis),
         coverage=float(coverage),
-        radius_cv=float(distance.std() / distance.mean()),
+        inner=float((distance < NEAR_CENTRE * middle).mean()),
+        least_reach=_least_reach(distance, angles, cloud.activations),
         gap=largest_gap(angles[near]),
         plane=(int(i), int(j)),
         share=float((scores[:, [i, j]] ** 2).sum() / max((scores**2).sum(), np.finfo(float).tiny)),
@@ -115,9 +127,15 @@ def largest_gap(angles: Array) -> float:
 
 
 def is_closed(circle: Circle) -> bool:
-    """Whether the ring is closed, hollow and large enough to be called a circle; an arc of 270 degrees is a curve."""
-    is_ring = circle.statistic >= LEAST_STATISTIC and circle.radius_cv <= MOST_SPREAD
-    return is_ring and circle.gap <= WIDEST_GAP and circle.share >= LEAST_PLANE
+    """Whether the ring is closed, hollow and large enough to be called a circle; an arc of 270 degrees is a curve.
+
+    Hollow: kurtosis + 8 inner is 1 for a ring, 1.8 for a disc, 2.6 for a Gaussian cloud, and what noise adds to the one
+    it hardly adds to the other. And no latent stands in the middle: a sheet tiled by nine latents is nearly as hollow
+    as a noisy ring, since the code lifts the points of the middle latent out of the plane, but that latent is there.
+    """
+    if circle.statistic < LEAST_STATISTIC or circle.gap > WIDEST_GAP or circle.share < LEAST_PLANE:
+        return False
+    return circle.kurtosis + INNER_WEIGHT * circle.inner <= MOST_FILLED and circle.least_reach >= LEAST_REACH
 
 
 def order_round(circle: Circle, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:
@@ -144,51 +162,59 @@ def order_round(circle: Circle, activations: Array) -> tuple[npt.NDArray[np.int6
     return np.argsort(angles, kind="stable").astype(np.int64), angles
 
 
+def _least_reach(distance: Array, angles: Array, activations: Array | None) -> float:
+    """As in ``Circle``; latents that hardly ever fire have no place."""
+    if activations is None:
+        return 1.0
+    sector = np.minimum(((angles + np.pi) / (2 * np.pi) * N_DIRECTIONS).astype(np.int64), N_DIRECTIONS - 1)
+    usual = np.array([np.median(distance[sector == s]) if (sector == s).any() else 1.0 for s in range(N_DIRECTIONS)])
+    total = activations.sum(axis=0)
+    fires = (activations > 0).mean(axis=0) >= LEAST_FIRINGS
+    reach = distance / np.maximum(usual, np.finfo(float).tiny)[sector]
+    return float((reach @ activations[:, fires] / total[fires]).min()) if fires.any() else 1.0
+
+
 @compiled
 def _best_circle(scores, n_axes):  # type: ignore[no-untyped-def]  # typed by numba
-    """Plane, statistic, hole, coverage, centre and radius of the plane with the largest statistic."""
-    n, p = scores.shape
-    best = (0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    distance = np.empty(n)
-    across, up = np.empty(n), np.empty(n)
+    """Plane, statistic, kurtosis, coverage, centre and radius of the plane with the largest statistic."""
+    p = scores.shape[1]
+    best = (0, 0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0)
     for i in range(min(p, n_axes)):
         for j in range(i + 1, min(p, n_axes)):
-            for t in range(n):
-                across[t] = scores[t, i]
-                up[t] = scores[t, j]
-            x, y, radius = _taubin(across, up)
-            for t in range(n):
-                distance[t] = np.sqrt((across[t] - x) ** 2 + (up[t] - y) ** 2)
-            coverage = _coverage(across, up, x, y)
+            x, y, radius, kurtosis = _taubin(scores, i, j)
             least = MARGIN * best[2]
-            if coverage <= least:
+            if 2 - kurtosis <= least:
                 continue
-            inner = np.partition(distance, int(INNER * n))[int(INNER * n)]
-            middle = np.partition(distance, n // 2)[n // 2]
-            hole = inner / middle if middle > 0 else 0.0
-            if hole * coverage > least:
-                best = (i, j, hole * coverage, hole, coverage, x, y, radius)
+            statistic = (2 - kurtosis) * _coverage(scores, i, j, x, y)
+            if statistic > least:
+                best = (i, j, statistic, kurtosis, statistic / (2 - kurtosis), x, y, radius)
     return best
 
 
 @compiled
-def _coverage(across, up, x, y):  # type: ignore[no-untyped-def]  # typed by numba
+def _coverage(scores, i, j, x, y):  # type: ignore[no-untyped-def]  # typed by numba
     counts = np.zeros(N_SECTORS, dtype=np.int64)
-    for t in range(len(across)):
-        turn = (np.arctan2(up[t] - y, across[t] - x) + np.pi) / (2 * np.pi)
+    for t in range(len(scores)):
+        turn = (np.arctan2(scores[t, j] - y, scores[t, i] - x) + np.pi) / (2 * np.pi)
         counts[min(N_SECTORS - 1, int(turn * N_SECTORS))] += 1
-    least = max(1.0, LEAST_SHARE * len(across))
+    least = max(1.0, LEAST_SHARE * len(scores))
     return (counts >= least).sum() / N_SECTORS
 
 
 @compiled
-def _taubin(across, up):  # type: ignore[no-untyped-def]  # typed by numba
-    """Centre and radius: Newton's method from 0 on the characteristic polynomial of the fit's moments."""
-    n = len(across)
-    mean_x, mean_y = across.mean(), up.mean()
+def _taubin(scores, i, j):  # type: ignore[no-untyped-def]  # typed by numba
+    """Centre, radius and kurtosis about the centre: Newton's method from 0 on the characteristic polynomial of the
+    fit's moments, which give the kurtosis too.
+    """
+    n = len(scores)
+    mean_x = mean_y = 0.0
+    for t in range(n):
+        mean_x += scores[t, i]
+        mean_y += scores[t, j]
+    mean_x, mean_y = mean_x / n, mean_y / n
     xx = yy = xy = xz = yz = zz = 0.0
     for t in range(n):
-        x, y = across[t] - mean_x, up[t] - mean_y
+        x, y = scores[t, i] - mean_x, scores[t, j] - mean_y
         z = x * x + y * y
         xx += x * x
         yy += y * y
@@ -214,8 +240,12 @@ def _taubin(across, up):  # type: ignore[no-untyped-def]  # typed by numba
             break
         root -= now / slope
     below = 2 * (root * root - root * z + det)
-    if below == 0:
-        return mean_x, mean_y, np.sqrt(z)
-    x = (xz * (yy - root) - yz * xy) / below
-    y = (yz * (xx - root) - xz * xy) / below
-    return x + mean_x, y + mean_y, np.sqrt(x * x + y * y + z)
+    x = y = 0.0
+    if below != 0:
+        x = (xz * (yy - root) - yz * xy) / below
+        y = (yz * (xx - root) - xz * xy) / below
+    away = x * x + y * y
+    square = z + away
+    fourth = zz + 4 * (x * x * xx + 2 * x * y * xy + y * y * yy) + away * away - 4 * (x * xz + y * yz) + 2 * away * z
+    kurtosis = fourth / (square * square) if square > 0 else 2.0
+    return x + mean_x, y + mean_y, np.sqrt(square), kurtosis

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.geometry.pca import Array, Axes, pca_restricted
+from coactivation_manifolds.geometry.pca import Array, Axes, Moments, axes_restricted
 from coactivation_manifolds.schemas import N_COMPONENTS
 
 TRIM, STRAY = 0.05, 0.01
@@ -31,6 +32,10 @@ class Cloud(NamedTuple):
     wide
         float64 [m', p]: scores in the same axes of all points but the farthest hundredth, among them the corners that
         trimming takes from a simplex.
+    spread
+        float64 [at most p + 1]: standard deviations of the kept points along the axes, and along the one after them.
+    activations
+        float64 [m, k], of the latents on the kept points; None where only the points are known.
 
     """
 
@@ -38,9 +43,11 @@ class Cloud(NamedTuple):
     kept: npt.NDArray[np.int64]
     axes: Axes
     wide: Array
+    spread: Array
+    activations: Array | None = None
 
 
-def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
+def make_cloud(points: npt.ArrayLike, *, activations: Array | None = None, trim: float = TRIM) -> Cloud:
     """Trim a cloud and turn it into its principal axes.
 
     A few stray points turn the axes and stretch a hull; leaving out a fixed share, of the real cloud and of each null
@@ -50,6 +57,8 @@ def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
     ----------
     points
         float [n, d].
+    activations
+        float64 [n, k], of the latents whose points they are.
     trim
         Share of points to leave out.
 
@@ -58,9 +67,17 @@ def make_cloud(points: npt.ArrayLike, *, trim: float = TRIM) -> Cloud:
     offset = values - values.mean(axis=0)
     distance = np.einsum("nd,nd->n", offset, offset)
     kept = _nearest(distance, trim)
-    pca = pca_restricted(values[kept], n_components=N_COMPONENTS)
-    wide = np.ascontiguousarray(pca.project(values[_nearest(distance, min(trim, STRAY))]))
-    return Cloud(np.ascontiguousarray(pca.scores), kept, pca, wide)
+    axes, spread = _axes_and_spread(values[kept])
+    scores = np.ascontiguousarray(axes.project(values[kept]))
+    wide = np.ascontiguousarray(axes.project(values[_nearest(distance, min(trim, STRAY))]))
+    return Cloud(scores, kept, axes, wide, spread, None if activations is None else activations[kept])
+
+
+def _axes_and_spread(points: Array) -> tuple[Axes, Array]:
+    """Principal axes, and the standard deviations along them and the next."""
+    more = axes_restricted(Moments.of(points), n_components=N_COMPONENTS + 1)
+    few = {name: getattr(more, name)[:N_COMPONENTS] for name in ("loadings", "eigenvalues", "latent_weights")}
+    return replace(more, **few), np.sqrt(more.eigenvalues)
 
 
 def _nearest(distance: Array, trim: float) -> npt.NDArray[np.int64]:

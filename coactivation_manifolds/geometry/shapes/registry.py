@@ -60,7 +60,7 @@ SHAPES: Mapping[str, Shape] = {
         f"simplex_{k}": Shape(partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled)
         for k in (6, 5, 4, 3)
     },
-    "circle": Shape(_of_scores(circle_statistic), _of_scores(fit_circle), is_closed, LEAST_STATISTIC),
+    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
     "curve": Shape(_of_scores(curve_statistic), _of_scores(fit_curve), is_open, LEAST_EXPLAINED),
 }
 """Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a

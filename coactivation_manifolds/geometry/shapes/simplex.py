@@ -16,14 +16,13 @@ from coactivation_manifolds.geometry.shapes.enclosing_simplex import (
     simplex_volume,
 )
 from coactivation_manifolds.geometry.shapes.skewness import multivariate_skewness
-from coactivation_manifolds.schemas import N_COMPONENTS
 
 Array = npt.NDArray[np.float64]
 
 LEAST_FILLED = {3: 0.67, 4: 0.5, 5: 0.33, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
 LEAST_FLATNESS = {3: 0.5, 4: 0.5, 5: 0.5, 6: 0.5}  # lines and half turns have less
 LEAST_OCCUPIED = {3: 0.84, 4: 0.77, 5: 0.68, 6: 0.68}
-MOST_BEYOND = {3: 0.6, 4: 0.7, 5: 0.7, 6: 1.0}
+MOST_BEYOND = {3: 0.6, 4: 0.7, 5: 0.7, 6: 0.7}
 N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
 
 
@@ -41,10 +40,9 @@ class Simplex(NamedTuple):
         Standard deviation along the last of the k - 1 components over that along the first.
     beyond
         Standard deviation along the component after them over that along the last: small where the cloud is as flat as
-        such a simplex, near 1 for blobs and mixtures, which have a triangular shadow as often as not. 0 for six
-        vertices, since a cloud has five components, and in the plane; infinite for others in fewer dimensions than
-        vertices: a vertex needs a latent of its own, and three latents that fire apart fill the corner between the
-        origin and their axes.
+        such a simplex, near 1 for blobs and mixtures, which have a triangular shadow as often as not. 0 in the plane;
+        infinite for others in fewer dimensions than vertices: a vertex needs a latent of its own, and three latents
+        that fire apart fill the corner between the origin and their axes.
     occupied
         Cells of the simplex with points in them, over those that as many points spread evenly would be in: an arc has
         the hull of a triangle, and leaves its middle empty. 0 where the hull fills too little to be a simplex.
@@ -84,7 +82,7 @@ def simplex_statistic(cloud: Cloud, n_vertices: int) -> float:
 
     """
     d = n_vertices - 1
-    if not _is_flat(*_spreads(cloud.scores, n_vertices), n_vertices) or len(cloud.scores) <= d:
+    if not _is_flat(*_spreads(cloud.spread, n_vertices), n_vertices) or len(cloud.scores) <= d:
         return 0.0
     return multivariate_skewness(cloud.wide[:, :d]) / (d * (d - 1))
 
@@ -97,7 +95,7 @@ def fit_simplex(cloud: Cloud, n_vertices: int) -> Simplex:
     """
     scores, d = cloud.scores, n_vertices - 1
     statistic = simplex_statistic(cloud, n_vertices)
-    flatness, beyond = _spreads(scores, n_vertices)
+    flatness, beyond = _spreads(cloud.spread, n_vertices)
     filled, vertices = _enclose(scores, n_vertices) if statistic > 0 else (0.0, np.zeros((n_vertices, d)))
     if filled == 0:
         weights = np.full((len(scores), n_vertices), 1 / n_vertices)
@@ -147,13 +145,12 @@ def _fair_cells(n: int, k: int) -> int:
     return _count_cells(np.random.default_rng(0).dirichlet(np.ones(k), n))
 
 
-def _spreads(scores: Array, n_vertices: int) -> tuple[float, float]:
+def _spreads(spread: Array, n_vertices: int) -> tuple[float, float]:
     """Flatness and what is beyond, as in ``Simplex``."""
     d = n_vertices - 1
-    spread = scores[:, :n_vertices].std(axis=0)
     if len(spread) < d or spread[d - 1] <= 0:
         return 0.0, np.inf
-    left = np.inf if 2 < d < N_COMPONENTS else 0.0
+    left = np.inf if d > 2 else 0.0
     return float(spread[d - 1] / spread[0]), float(spread[d] / spread[d - 1]) if len(spread) > d else left
 
 

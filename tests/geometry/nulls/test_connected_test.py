@@ -9,6 +9,7 @@ from coactivation_manifolds.clustering.summary import members_sha
 from coactivation_manifolds.geometry.nulls.connected_test import StatisticOf, called_clusters, compare_connected_sets
 from coactivation_manifolds.geometry.pca import pca_reconstruction, pca_restricted
 from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circle_statistic
+from coactivation_manifolds.geometry.shapes.cloud import make_cloud
 from coactivation_manifolds.schemas import CLUSTERS_SUMMARY, CONNECTED_SETS, EDGES, SHAPE_TESTS, conform
 from coactivation_manifolds.storage import read_table, write_array, write_table
 
@@ -136,7 +137,7 @@ def test_the_statistic_is_that_of_the_trimmed_cloud(corpus, basis):
         if basis == "recon"
         else pca_restricted(dense[kept]).scores
     )
-    assert found == pytest.approx(max(LEAST_STATISTIC, circle_statistic(np.ascontiguousarray(scores))), abs=1e-6)
+    assert found == pytest.approx(max(LEAST_STATISTIC, circle_statistic(make_cloud(scores, trim=0))), abs=1e-6)
 
 
 def test_too_few_points_have_no_statistic(corpus):
