@@ -30,8 +30,11 @@ KILLED = 0.1
 """Share of jobs that are to be killed; some have ended when their time comes."""
 RETRIES = 20
 LOOK_EVERY_S = 0.2
-LIFE_S = 0.8
-"""About how long the process of such a small job lives: one that is to be killed is killed within this time."""
+LIFE_S = 1.2
+"""About as many seconds of a processor as such a small job takes: one that is to be killed is killed within them.
+
+Counted in the processor's time, so that on a busy machine, too, some are killed while they write.
+"""
 PATIENCE_S = 3 * 3600
 JACCARD_FLOOR, MIN_COUNT = 0.02, 5
 """As in the small experiment (workflow_clone.py)."""
@@ -86,7 +89,7 @@ class Kills:
     seen
         All jobs so far.
     due
-        When each chosen one is to be killed.
+        After how many seconds of work each chosen one is to be killed.
     done
         How many were killed, by rule.
 
@@ -100,17 +103,24 @@ class Kills:
 
     def look(self, coordinator: Coordinator) -> None:
         """Note new jobs, and kill those whose time has come."""
-        now = time.monotonic()
         for job, rule in jobs_of(coordinator):
             key = hash(job)
             if key not in self.seen:
                 self.seen.add(key)
                 if self.chance.random() < self.share:
-                    self.due[key] = now + self.chance.uniform(0, LIFE_S)
-            if self.due.get(key, now) < now:
+                    self.due[key] = self.chance.uniform(0, LIFE_S)
+            if key in self.due and worked_s(job) >= self.due[key]:
                 del self.due[key]
                 job.kill()
                 self.done[rule] += 1
+
+
+def worked_s(job: psutil.Process) -> float:
+    """Seconds of a processor that a job has had; none of one that has ended."""
+    try:
+        return float(sum(job.cpu_times()[:2]))
+    except psutil.Error:
+        return 0.0
 
 
 def jobs_of(coordinator: Coordinator) -> list[tuple[psutil.Process, str]]:
