@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 PROFILE ?= local
 SNAKEMAKE := $(BIN)/snakemake --profile $(PROFILE) $(if $(filter local,$(PROFILE)),--cores $(CORES))
 
-.PHONY: help setup run demo pydocs reproduce-days test test-slurm test-faults fuzz lint dag bench bench-full bench-science rates lock clean-demo
+.PHONY: help setup run demo pydocs reproduce-days test test-slurm test-faults soak fuzz lint dag bench bench-full bench-science rates lock clean-demo
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test     the whole test suite"
 	@echo "make fuzz     10,000 hostile inputs to each reader of foreign files"
 	@echo "make test-faults  200 faulty runs (kills, full disks, damaged files), write docs/reliability.md (half an hour)"
+	@echo "make soak     200 shards beside a second run, one job in ten killed; what stays of it (a quarter of an hour)"
 	@echo "make test-slurm  the demo and disturbed harvests on a Slurm that it starts (as root, on Debian)"
 	@echo "make lint     ruff, snakefmt, mypy, snakemake --lint"
 	@echo "make dag      draw the rule graph and a job graph, print the job table"
@@ -94,6 +95,10 @@ N ?= 200
 
 test-faults: $(READY)
 	$(BIN)/python tests/faults/run_faults.py --runs $(N)
+	$(BIN)/python docs/write_reliability.py
+
+soak: $(READY)
+	$(BIN)/python tests/faults/run_soak.py
 	$(BIN)/python docs/write_reliability.py
 
 lint: $(READY)

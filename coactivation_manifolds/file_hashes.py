@@ -34,6 +34,9 @@ HASHING_THREADS = 2
 READERS_OF_OTHERS = ("plan_corpus", "import_activations", "describe_sae")
 """Jobs without wildcards that read what was made elsewhere: their records know its hashes."""
 
+INDEX = "index.html"
+"""In every folder that one job makes as a whole."""
+
 HASHES = ("size", "sha256", "sha256_of_sample")
 """Keys of a description that tell whether two files are the same."""
 
@@ -137,16 +140,47 @@ class KnownFiles:
             found = found | {"sha256": sha256_file(found["path"])}  # what was found may be what the record says
         if not self._contradict(records, found):
             return
-        for folder in {record.parent for record in records}:
-            # a network file system may still show an earlier record here; looking into its folder brings the newest
-            list(folder.glob("*"))
-        self._by_record.clear()
+        self._look_anew(records)
         if self._contradict(records, found):
             raise ResultsError(
                 f"{found['path']} was changed after its job had written it (its bytes are not those that "
                 f"{records[0].parent} records): delete it and run the same command again: "
                 f"{command_to_restore(what_to_delete(found['path']))}"
             )
+
+    def check_complete(self, folder: Path) -> None:
+        """Stop at a folder that one job made as a whole and from which a file is gone since.
+
+        Raises
+        ------
+        ResultsError
+            Names the file, and the command that makes the folder anew.
+
+        """
+        records = self._records_of((folder / INDEX).as_posix())
+        gone = self._gone(records, folder)
+        if gone is not None:
+            self._look_anew(records)
+            gone = self._gone(records, folder)
+        if gone is not None:
+            raise ResultsError(
+                f"{gone} is gone, though its job had written it ({records[0].parent} records it): delete the folder "
+                f"and run the same command again: {command_to_restore(folder)}"
+            )
+
+    def _gone(self, records: Iterable[Path], folder: Path) -> str | None:
+        """The first file below a folder that a record lists and that is not there."""
+        written = {path for record in records for path in self._files_of(record)[1]}
+        below = (path for path in sorted(written) if path.startswith(f"{folder.as_posix()}/"))
+        return next((path for path in below if not Path(path).exists()), None)
+
+    def _look_anew(self, records: Iterable[Path]) -> None:
+        """Read records again: a network file system may still show earlier ones; looking into their folder brings the
+        newest.
+        """
+        for folder in {record.parent for record in records}:
+            list(folder.glob("*"))
+        self._by_record.clear()
 
     def _contradict(self, records: Iterable[Path], found: Described) -> bool:
         """Whether there is a record of a file, and none that agrees."""

@@ -75,6 +75,8 @@ def check_inputs(job: WorkflowJob) -> FilesRead:
     inputs = [known.describe_input(path) for path in dict.fromkeys(all_files(job.input))]
     for each in inputs:
         known.check_unchanged(each)
+    for folder in filter(Path.is_dir, map(Path, job.input)):
+        known.check_complete(folder)
     return FilesRead(inputs, time.monotonic() - began)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shlex
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import InputError, ResultsError, StorageError
 from coactivation_manifolds.scratch import on_scratch
+from coactivation_manifolds.temporaries import flush_to_disk, temporary_file
 
 FORMAT_VERSION = 1
 """Version of the files under results/ (docs/data_format.md); a reader refuses files of a newer one."""
@@ -43,17 +43,13 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
     """
     final = Path(path)
-    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}.tmp")
     with storage_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with temporary_file(final) as temporary:
             with on_scratch(temporary) as written:
                 yield written
-            with temporary.open("rb+") as handle:
-                os.fsync(handle.fileno())
+            flush_to_disk(temporary)
             temporary.replace(final)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def write_table(

@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import os
-import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -29,6 +28,7 @@ from coactivation_manifolds.errors import CoactivationError, GuardRailError, Res
 from coactivation_manifolds.schemas import ACTIVATIONS_DICTIONARY, ACTIVATIONS_STATISTICS, activations_schema
 from coactivation_manifolds.scratch import on_scratch
 from coactivation_manifolds.storage import PathLike, check_pages, open_table_writer, sha256_file, write_json
+from coactivation_manifolds.temporaries import flush_to_disk, temporary_file
 
 __all__ = ["PartRecord", "ShardWriter", "fingerprint_hash", "read_part_record", "to_float16"]
 
@@ -142,10 +142,9 @@ class ShardWriter:
             extra=dict(extra or {}),
         )
         final = self.folder / record.file
-        temporary = self.folder / f".{record.file}.{uuid.uuid4().hex}.tmp"
         with storage_errors(final):
             self.folder.mkdir(parents=True, exist_ok=True)
-            try:
+            with temporary_file(final) as temporary:
                 metadata = {PART_KEY.decode(): json.dumps(asdict(record), sort_keys=True)}
                 with (
                     on_scratch(temporary) as written,
@@ -160,8 +159,6 @@ class ShardWriter:
                     writer.write_table(rows.to_table(), row_group_size=ROWS_PER_GROUP)
                 if commit_by_link(temporary, final):
                     return record
-            finally:
-                temporary.unlink(missing_ok=True)
         logger.warning("%s was committed by another job meanwhile; this job's copy is dropped", final)
         standing = read_part_record(final)
         reason = self._why_unwanted(standing, final, None)
@@ -280,8 +277,7 @@ class ShardWriter:
 def commit_by_link(temporary: Path, final: Path) -> bool:
     """Flush a finished file to disk and give it its name unless that name is taken; say whether it was given."""
     try:
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
+        flush_to_disk(temporary)
         os.link(temporary, final)
     except FileExistsError:
         return False

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from coactivation_manifolds.disk_errors import storage_errors
-from coactivation_manifolds.storage import atomic_path
+from coactivation_manifolds.temporaries import flush_to_disk, temporary_folder
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -72,9 +70,8 @@ def filled_folder(folder: Path) -> Iterator[Path]:
     """Give an empty temporary folder; on success its files are moved into ``folder``, each complete or absent."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp") as name:
-            temporary = Path(name)
+        with temporary_folder(folder) as temporary:
             yield temporary
             for file in sorted(temporary.iterdir()):
-                with atomic_path(folder / file.name) as target:
-                    shutil.move(file, target)
+                flush_to_disk(file)
+                file.replace(folder / file.name)

@@ -18,6 +18,7 @@ from coactivation_manifolds.verify.pair_tables import Array
 from coactivation_manifolds.verify.place import Place
 from coactivation_manifolds.verify.raw_counts import RawCounts, TokensOfMembers, raw_parts
 from coactivation_manifolds.verify.repair import Problem
+from coactivation_manifolds.verify.shape_checks import check_shapes
 
 MAX_COUNTS = 20_000_000
 """Joint counts that are held: latents of the sample times all latents, 160 MB."""
@@ -27,8 +28,9 @@ def verify_deep(place: Place, *, sample: int, seed: int) -> Iterator[Problem]:
     """Derive what can be derived from the activations of an experiment or control, and compare.
 
     In full: tokens, firings and totals of every shard and of all, offsets and tokens of the index, order, marginals and
-    Jaccard of every edge, every clustering. For a sample of latents: all their pairs, in every table of pairs, and
-    their postings. For a sample of clusters: the tokens on which their members fire.
+    Jaccard of every edge, every clustering, and what follows from the p-values of shapes. For a sample of latents: all
+    their pairs, in every table of pairs, and their postings. For a sample of clusters: the tokens on which their
+    members fire.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ def verify_deep(place: Place, *, sample: int, seed: int) -> Iterator[Problem]:
         latents = sampled_latents(place, n_latents, min(sample, max(1, MAX_COUNTS // n_latents)), rng)
         yield from check_activations(place, latents, n_latents, sampled_clusters(place, sample, rng))
         yield from check_clusterings(place, n_latents)
+        yield from check_shapes(place)
     except CoactivationError as error:
         what = f"can't be checked further: {' '.join(str(error).split())}"
         yield Problem(place.folder / place.inner, what)

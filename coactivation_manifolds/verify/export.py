@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from coactivation_manifolds.disk_errors import storage_errors
 from coactivation_manifolds.errors import ConfigError, ResultsError
 from coactivation_manifolds.provenance import versions, workflow_commit
 from coactivation_manifolds.storage import write_json, write_text
+from coactivation_manifolds.temporaries import temporary_folder
 from coactivation_manifolds.verify.files import files_below
 from coactivation_manifolds.verify.records import Records, kind_below
 from coactivation_manifolds.verify.repair import damaged_file
@@ -61,27 +60,25 @@ def export_results(
     results = sorted(exported(folder, edges=edges))
     if not results:
         raise ResultsError(f"{folder} has no tables or figures yet; make them with: snakemake {folder}/report.html")
-    growing = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
     with storage_errors(target):
-        try:
-            listed = [copied(folder, relative, growing, records) for relative in results]
-            for name, source in config_files.items():
-                listed.append(copy_file(source, growing, f"config/{name}"))
-            listed.sort(key=lambda each: str(each["path"]))
-            content: dict[str, Any] = {
-                "experiment": experiment,
-                "workflow_commit": workflow_commit(),
-                "versions": dict(versions()),
-                "files": listed,
-            }
-            write_json(content, growing / MANIFEST)
-            lines = [f"{each['sha256']}  {each['path']}\n" for each in listed]
-            write_text("".join(lines), growing / SUMS)
-            if target.is_dir():
-                target.rmdir()
-            growing.rename(target)
-        finally:
-            shutil.rmtree(growing, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with storage_errors(target), temporary_folder(target) as growing:
+        listed = [copied(folder, relative, growing, records) for relative in results]
+        for name, source in config_files.items():
+            listed.append(copy_file(source, growing, f"config/{name}"))
+        listed.sort(key=lambda each: str(each["path"]))
+        content: dict[str, Any] = {
+            "experiment": experiment,
+            "workflow_commit": workflow_commit(),
+            "versions": dict(versions()),
+            "files": listed,
+        }
+        write_json(content, growing / MANIFEST)
+        lines = [f"{each['sha256']}  {each['path']}\n" for each in listed]
+        write_text("".join(lines), growing / SUMS)
+        if target.is_dir():
+            target.rmdir()
+        growing.rename(target)
     return content
 
 

@@ -104,12 +104,19 @@ def try_one(
     if (code == DONE) != path.exists() and not killed:
         return f"ended with {code}, and the file is {'there' if path.exists() else 'not there'}"
     if killed:
-        return None if (kind, code) == ("kill", -signal.SIGKILL) else f"died of {code}"
+        return left_after_kill(write, path) if (kind, code) == ("kill", -signal.SIGKILL) else f"died of {code}"
     if left:
         return f"left {left[0]}"
     if code not in (DONE, TOLD) or (kind == "short" and code != DONE):
         return f"ended with {code}"
     return None
+
+
+def left_after_kill(write: Callable[[Path], None], path: Path) -> str | None:
+    """What the next writer of the same file leaves lying of the killed one's; None where that is nothing."""
+    write(path)
+    left = [file.name for file in path.parent.iterdir() if file != path]
+    return f"the next writer left {left[0]}" if left else None
 
 
 def status_of(write: Callable[[Path], None], path: Path) -> int:

@@ -25,7 +25,7 @@ CLEAR = "clear error"
 UNCLEAR = "unclear"
 """Nothing is lost, but the disturbed run said so in a traceback, or not at all."""
 LOST = "lost"
-"""A wrong or missing result, or a file that looks complete and is not."""
+"""A wrong or missing result, a file that looks complete and is not, or a temporary file that stays."""
 
 DAY_S = 86_400
 FROM_TOMORROW_TO_NOW = "find . -newermt now -exec touch -h -d '1 minute ago' {} +"
@@ -103,8 +103,8 @@ def next_run(case: Case, *, before: str = RECOVERED) -> Outcome:
     status, said = case.run()
     if status:
         return Outcome(LOST, f"the next run failed: {said[-1500:]}")
-    wrong = [*case.victim.differing(), *case.victim.missing()]
-    return Outcome(LOST, f"wrong or missing after the next run: {wrong[0]}") if wrong else Outcome(before)
+    wrong = [*case.victim.differing(), *case.victim.missing(), *case.victim.temporaries()]
+    return Outcome(LOST, f"wrong, missing or left over after the next run: {wrong[0]}") if wrong else Outcome(before)
 
 
 def after_error(case: Case, status: int, said: str) -> Outcome:

@@ -17,7 +17,7 @@ from disk_layer import SCRIPTS
 from tiny_models import random_texts, save_jsonl, save_model, save_sae
 from workflow_clone import ROOT, Clone, add_small_experiment
 
-PATIENCE_S = 300
+PATIENCE_S = 1800
 CONTROL = "control: {shift_seeds: [0]}\n"
 HARVESTED = """\
 model: {path: data/model}
@@ -194,6 +194,10 @@ class Victim:
             if path.is_file() and not hidden and relative.parent.name != "provenance":
                 found[relative.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
+
+    def temporaries(self) -> list[str]:
+        """Files and folders that a writer has left half done."""
+        return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.glob("results/**/.*.tmp"))
 
     def differing(self) -> list[str]:
         """Results that are there and are not what the undisturbed run wrote."""

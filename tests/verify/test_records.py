@@ -136,6 +136,23 @@ def test_a_large_file_is_compared_by_its_sample(results, monkeypatch):
         known.check_unchanged(description)
 
 
+def test_a_file_that_is_gone_from_a_folder_of_figures_stops_the_job_that_reads_it(results):
+    atlas = results / "geometry/components_j0.30/atlas"
+    pages = [atlas / "index.html", atlas / "cluster=0000/cluster.html", atlas / "cluster=0001/cluster.html"]
+    for page in pages:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("a page", encoding="utf-8")
+    record = results / "provenance/draw_atlas.components_j0.30.json"
+    record.write_text(json.dumps({"outputs": [describe_output(page) for page in pages]}), encoding="utf-8")
+    KnownFiles("tiny").check_complete(atlas)
+    for page in pages[1:]:
+        page.unlink()
+    with pytest.raises(ResultsError, match=rf"{pages[1]} is gone, .*: rm -r {atlas}$"):
+        KnownFiles("tiny").check_complete(atlas)
+    record.unlink()
+    KnownFiles("tiny").check_complete(atlas)
+
+
 def test_of_a_damaged_file_in_a_folder_of_figures_the_folder_must_go():
     atlas = "results/x/geometry/components_j0.30/atlas"
     assert file_hashes.what_to_delete(f"{atlas}/cluster=0000/pca.npz") == atlas
