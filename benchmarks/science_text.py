@@ -80,9 +80,10 @@ MISSED: dict[str, str] = {
     "recovery": """Most of those lost are in 64 dimensions (see the table by dimension), where groups share
 directions and their latents also fire for one another, so that a group falls apart or grows
 together with another. Not tried: another clustering, since one was fixed in advance.""",
-    "right": """Helices are what is missing most (see the reasons above): those of a few hundred points, or with
-similar rows, are not unusual enough beside null clouds with the same pairs. Tried and kept: for rings, the kurtosis
-of the radius (a moment of all points) in place of the hole (a quantile near the centre, which noise fills first);
+    "right": """What is not found can't be called right. Of the rest most are lost in 64 dimensions (see the table by
+dimension), where what other groups leak fills rings and rounds the corners of simplices, until they hold no shape or
+are no more unusual than null clouds with the same pairs. Tried and kept: for rings, the kurtosis of the radius (a
+moment of all points) in place of the hole (a quantile near the centre, which noise fills first), and no latent inside;
 skewness in place of the hull's volume for simplices, whose null fills nearly the same hull; points and helix that
 follow each other; a curve may be the thicker the farther its ends lie apart; a plane of little variance must be much
 more of a ring. Not tried: a moment of all points for helices.""",
