@@ -42,7 +42,9 @@ def digests(folder: Path) -> dict[str, str]:
 def error_lines(text: str) -> list[str]:
     """Our own error lines: those of a log begin with time and logger."""
     marker = "ERROR coactivation_manifolds: "
-    lines = [line.split(marker)[-1] for line in text.splitlines()]
+    # jobs side by side share the terminal, and Snakemake ends its own line in a write of its own
+    apart = text.replace(".error: ", ".\nerror: ")
+    lines = [line.split(marker)[-1] for line in apart.splitlines()]
     return [line for line in lines if line.startswith("error: ")]
 
 
