@@ -33,7 +33,7 @@ MOST_IN_LEGEND = 19
 TOKEN_LENGTH = 14
 
 STATISTICS = {
-    "circle": "how little the radius varies \N{MULTIPLICATION SIGN} covered directions, of the ring",
+    "circle": "evenness of the radius \N{MULTIPLICATION SIGN} covered directions",
     "simplex": "skewness, over that of masses at the vertices",
     "helix": "gain over line and circle",
     "curve": "share of variance along the curve",
