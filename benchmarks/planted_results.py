@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from planted_geometry import World, WorldPlan, make_world
-from science_chain import Found, find_clusters, is_tested, points_of
+from science_chain import Found, cluster_edges, find_clusters, is_tested, make_edges, points_of
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from shape_calls import Call, Cluster, call_family, seed_of
@@ -73,6 +73,20 @@ def compare_world(world: World, found: Found, *, looks: Sequence[int] = LOOKS) -
             rows[matched[place]] |= rival
         else:
             rows.append(_unplanned(world, clusters[place]) | _call(calls[place]) | rival)
+    return rows
+
+
+def recover_world(plan: WorldPlan, *, clusterings: Sequence[str]) -> list[Row]:
+    """Which groups each of several clusterings of one world recovers: one row for each group and clustering."""
+    with one_blas_thread():
+        world = make_world(plan)
+        edges = make_edges(world.activations, world.decoder)
+    rows = []
+    for name in clusterings:
+        found = [members.astype(np.int64) for members in cluster_edges(edges, name).members()]
+        for group, members in zip(plan.groups, world.members, strict=True):
+            what = "negatives" if group.truth is None else group.tier
+            rows.append({"clustering": name, "what": what, "recovered": best_match(members, found)[1] >= RECOVERED})
     return rows
 
 

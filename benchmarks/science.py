@@ -1,7 +1,7 @@
 """Planted truth: are the clusters, shapes, p-values and controls right? Numbers for docs/validation.md.
 
     .venv/bin/python benchmarks/science.py                              all sections, up to an hour on two cores
-    .venv/bin/python benchmarks/science.py --seed 20271 --only planted shift
+    .venv/bin/python benchmarks/science.py --seed 20281 --only planted shift
     .venv/bin/python benchmarks/edge_significance.py                    the null of edges, a benchmark of its own
     .venv/bin/python benchmarks/science_page.py                         writes docs/validation.md from the last numbers
 
@@ -27,7 +27,7 @@ from measuring import in_processes, memory_of_all_kib, parser_of, run_sections
 from planted_codes import Group
 from planted_geometry import WorldPlan, draw_group, make_world, plan_world
 from planted_lab import call_drawn, limit_jobs, lone_cluster, power_jobs, summarize_power
-from planted_results import run_world
+from planted_results import recover_world, run_world
 from science_chain import find_clusters, is_tested, points_of
 from science_measures import summarize
 from shape_calls import Cluster, call_family, seed_of
@@ -36,8 +36,13 @@ from trained_codes import run_trained
 from coactivation_manifolds.activations.circular_shift import draw_shifts
 from coactivation_manifolds.geometry.pca import one_blas_thread
 
-SECTIONS = ("planted", "shift", "power", "limits", "trained", "cost")
-DEFAULT_SEED = 20_271
+SECTIONS = ("planted", "clusterings", "shift", "power", "limits", "trained", "cost")
+DEFAULT_SEED = 20_281
+CLUSTERINGS = (
+    *(f"components_j{threshold}" for threshold in ("0.10", "0.15", "0.20", "0.25", "0.30")),
+    *(f"leiden_cpm_phi_j0.05_r{resolution}_s0" for resolution in ("0.020", "0.050", "0.100")),
+    "leiden_modularity_phi_j0.05_r1.000_s0",
+)
 ROWS = Path("results/bench_science/planted_rows.json")
 
 
@@ -59,6 +64,7 @@ def main() -> int:
         arguments,
         {
             "planted": measure_planted,
+            "clusterings": measure_clusterings,
             "shift": measure_shift,
             "power": measure_power,
             "limits": measure_limits,
@@ -77,6 +83,19 @@ def measure_planted(arguments: Namespace) -> dict[str, Any]:
     ROWS.parent.mkdir(parents=True, exist_ok=True)
     ROWS.write_text(json.dumps(rows, default=str) + "\n", encoding="utf-8")
     return {"seed": arguments.seed, "worlds": arguments.worlds, **summarize(rows)}
+
+
+def measure_clusterings(arguments: Namespace) -> dict[str, Any]:
+    """Groups recovered by several clusterings of the same worlds, moderate and harder ones: counts and their totals."""
+    plans = [plan_world(number, seed=arguments.seed) for number in range(arguments.worlds)]
+    recover = partial(recover_world, clusterings=CLUSTERINGS)
+    worlds = in_processes(recover, plans, arguments.threads, what="clusterings, worlds")
+    found: dict[str, dict[str, list[int]]] = {name: {} for name in CLUSTERINGS}
+    for row in (row for world in worlds for row in world):
+        counts = found[row["clustering"]].setdefault(row["what"], [0, 0])
+        counts[0] += row["recovered"]
+        counts[1] += 1
+    return {"seed": arguments.seed, "recovered": found}
 
 
 def measure_shift(arguments: Namespace) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from science_figures import (
 from science_measures import CALLS, REASONS
 from science_text import (
     CALIBRATION,
+    CLUSTERINGS,
     COST,
     FALSE_CALLS,
     FAULTS,
@@ -42,7 +43,7 @@ from science_text import (
 from write_page import machine_text
 
 PAGE = Path("docs/validation.md")
-SECTIONS = ("planted", "shift", "power", "limits", "trained", "cost")
+SECTIONS = ("planted", "clusterings", "shift", "power", "limits", "trained", "cost")
 METHODS = Path("docs/methods.md")
 POWER_PLACE = "points that a shape needs"
 
@@ -68,6 +69,8 @@ def page(results: dict[str, Any], edges: dict[str, Any]) -> str:
     parts += ["## What must be reached", bars_table(found), *missed_parts(found)]
     if "planted" in results:
         parts += planted_parts(results["planted"])
+    if "clusterings" in results:
+        parts += ["### Other clusterings", CLUSTERINGS, clusterings_table(results["clusterings"])]
     if "shift" in results:
         parts += ["## Circular shifts", SHIFT, shift_text(results["shift"])]
     if "power" in results:
@@ -182,6 +185,16 @@ def roc_table(table: dict[str, Any]) -> str:
         lines.append(f"| {name} | {row['auc']:.3f} | {row['auc_with_sheets']:.3f} | {row['auc_circles']:.3f} |")
     if "ripser ratio" not in table:
         lines.append("| ripser ratio | not measured: the package ripser is not there | | |")
+    return "\n".join(lines)
+
+
+def clusterings_table(part: dict[str, Any]) -> str:
+    """Groups recovered by each clustering: moderate shapes, negatives, and what makes shapes harder."""
+    columns = list(dict.fromkeys(["moderate", "negatives", *next(iter(part["recovered"].values()))]))
+    titles = ["moderate shapes" if column == "moderate" else column for column in columns]
+    lines = [f"| clustering | {' | '.join(titles)} |", f"|---|{'---|' * len(columns)}"]
+    for name, found in part["recovered"].items():
+        lines.append(f"| `{name}` | {' | '.join('{} of {}'.format(*found[column]) for column in columns)} |")
     return "\n".join(lines)
 
 

@@ -31,7 +31,7 @@ def vertex_token_ids(shape: FittedShape, tested: TestedPoints, index: FeatureInd
         The experiment's, which knows the tokens.
 
     """
-    kept = make_cloud(tested.activations @ shape.turn).kept
+    kept = make_cloud(tested.activations @ shape.turn, activations=tested.activations).kept
     found = []
     for nearest in vertex_points(shape.fit, NEAR_VERTEX):
         ids = index.tokens(tested.token_rows[kept[nearest]])["token_id"].drop_null().to_numpy()

@@ -85,7 +85,7 @@ def planted(rng):
         dense[row : row + len(block), column : column + block.shape[1]] = block
         members.append(list(range(column, column + block.shape[1])))
         row, column = row + len(block), column + block.shape[1]
-    decoder = rng.normal(size=(column, 512))
+    decoder = rng.normal(size=(column, 48))
     return dense, members, decoder / np.linalg.norm(decoder, axis=1, keepdims=True)
 
 

@@ -59,6 +59,13 @@ def told(place: Place) -> list[str]:
     return [problem.what for problem in check_shapes(place)]
 
 
+def assert_told(place, rows, schema, path, expected):
+    """One problem is told of a file with these rows, in the expected words."""
+    write(rows, schema, path)
+    (problem,) = told(place)
+    assert expected in problem
+
+
 def test_what_follows_is_right(place):
     assert told(place) == []
 
@@ -78,9 +85,7 @@ def test_what_follows_is_right(place):
 def test_scores_that_do_not_follow(place, row, column, value, expected):
     rows = scored_rows()
     rows[row][column] = value
-    write(rows, SCORES, place.path(paths.SCORES, clustering=CLUSTERING))
-    (problem,) = told(place)
-    assert expected in problem
+    assert_told(place, rows, SCORES, place.path(paths.SCORES, clustering=CLUSTERING), expected)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +100,7 @@ def test_scores_that_do_not_follow(place, row, column, value, expected):
 def test_finds_that_do_not_follow(place, row, column, value, expected):
     rows = found_rows()
     rows[row][column] = value
-    write(rows, FINDS, place.path(paths.FINDS))
-    (problem,) = told(place)
-    assert expected in problem
+    assert_told(place, rows, FINDS, place.path(paths.FINDS), expected)
 
 
 def test_shapes_that_are_not_in_the_order_of_q(place):

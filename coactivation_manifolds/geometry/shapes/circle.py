@@ -20,7 +20,8 @@ WIDEST_GAP = 45.0
 LEAST_STATISTIC = 0.5
 INNER_WEIGHT, MOST_FILLED = 8.0, 1.65  # of kurtosis + 8 inner, see is_closed
 N_DIRECTIONS = 12  # that the distance of a latent's points is compared in
-LEAST_REACH, LEAST_FIRINGS = 0.97, 0.01  # of latents that fire on a hundredth of the points or more
+LEAST_REACH, LEAST_FIRINGS = 0.98, 0.01  # of latents that fire on a hundredth of the points or more
+NOTHING_INSIDE = 0.005  # share of the points
 LEAST_PLANE = 0.4  # of the variance; rings of a dozen unlike latents hold half of it
 MARGIN = 1.25  # by which a plane of less variance must be more of a ring
 
@@ -135,7 +136,9 @@ def is_closed(circle: Circle) -> bool:
     """
     if circle.statistic < LEAST_STATISTIC or circle.gap > WIDEST_GAP or circle.share < LEAST_PLANE:
         return False
-    return circle.kurtosis + INNER_WEIGHT * circle.inner <= MOST_FILLED and circle.least_reach >= LEAST_REACH
+    if circle.kurtosis + INNER_WEIGHT * circle.inner > MOST_FILLED:
+        return False
+    return circle.least_reach >= LEAST_REACH or circle.inner <= NOTHING_INSIDE
 
 
 def order_round(circle: Circle, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:

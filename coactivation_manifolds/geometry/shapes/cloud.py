@@ -1,4 +1,4 @@
-"""A cloud of points as all shapes see it: without its farthest points, in its own principal axes."""
+"""A cloud of points as all shapes see it: without its faint and its farthest points, in its own principal axes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from coactivation_manifolds.schemas import N_COMPONENTS
 
 TRIM, STRAY = 0.05, 0.01
 """Shares of points left out, those farthest from the mean: where a shape is fitted, and where its corners count."""
+
+FAINT = 0.4
+"""Length of the latents' activations on a token, over the median of the cluster's tokens, below which the token is left
+out. It is mostly one latent barely over its threshold, on a token that has no part in what the cluster stands for; such
+tokens lie near the origin, which is the middle of a ring as seen along its axis."""
 
 GAP_SHARE = 0.005
 """Share of the points that may lie in a gap without closing it."""
@@ -30,8 +35,8 @@ class Cloud(NamedTuple):
     axes
         The principal axes; ``axes.project`` gives the scores of any point.
     wide
-        float64 [m', p]: scores in the same axes of all points but the farthest hundredth, among them the corners that
-        trimming takes from a simplex.
+        float64 [m', p]: scores in the same axes of all points but the faint and the farthest hundredth, among them the
+        corners that trimming takes from a simplex.
     spread
         float64 [at most p + 1]: standard deviations of the kept points along the axes, and along the one after them.
     activations
@@ -50,26 +55,27 @@ class Cloud(NamedTuple):
 def make_cloud(points: npt.ArrayLike, *, activations: Array | None = None, trim: float = TRIM) -> Cloud:
     """Trim a cloud and turn it into its principal axes.
 
-    A few stray points turn the axes and stretch a hull; leaving out a fixed share, of the real cloud and of each null
-    draw alike, keeps the test fair.
+    A few stray points turn the axes and stretch a hull, and tokens on which the latents hardly fire fill the middle of
+    a ring; leaving them out by one rule, of the real cloud and of each null draw alike, keeps the test fair.
 
     Parameters
     ----------
     points
         float [n, d].
     activations
-        float64 [n, k], of the latents whose points they are.
+        float64 [n, k], of the latents whose points they are; without them no point is faint.
     trim
-        Share of points to leave out.
+        Share of the points that are not faint to leave out.
 
     """
     values = np.asarray(points, dtype=np.float64)
-    offset = values - values.mean(axis=0)
+    clear = np.arange(len(values), dtype=np.int64) if activations is None else _not_faint(activations)
+    offset = values[clear] - values[clear].mean(axis=0)
     distance = np.einsum("nd,nd->n", offset, offset)
-    kept = _nearest(distance, trim)
+    kept = clear[_nearest(distance, trim)]
     axes, spread = _axes_and_spread(values[kept])
     scores = np.ascontiguousarray(axes.project(values[kept]))
-    wide = np.ascontiguousarray(axes.project(values[_nearest(distance, min(trim, STRAY))]))
+    wide = np.ascontiguousarray(axes.project(values[clear[_nearest(distance, min(trim, STRAY))]]))
     return Cloud(scores, kept, axes, wide, spread, None if activations is None else activations[kept])
 
 
@@ -78,6 +84,12 @@ def _axes_and_spread(points: Array) -> tuple[Axes, Array]:
     more = axes_restricted(Moments.of(points), n_components=N_COMPONENTS + 1)
     few = {name: getattr(more, name)[:N_COMPONENTS] for name in ("loadings", "eigenvalues", "latent_weights")}
     return replace(more, **few), np.sqrt(more.eigenvalues)
+
+
+def _not_faint(activations: Array) -> npt.NDArray[np.int64]:
+    """Numbers of the points on which the latents together fire strongly enough to say where on a shape a token lies."""
+    size = np.sqrt(np.einsum("nk,nk->n", activations, activations))
+    return np.flatnonzero(size >= FAINT * np.median(size))
 
 
 def _nearest(distance: Array, trim: float) -> npt.NDArray[np.int64]:

@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 N_FITTED = 500  # points that it is fitted to
 LEAST_POINTS = 20
 LEAST_TURNS = 1.3
-LEAST_GAIN = 0.15
+LEAST_GAIN, LEAST_STATISTIC = 0.15, 0.5
 LEAST_FLATNESS = 0.5
 MOST_CROWDED = 0.3
 WIDEST_GAP = 0.15  # share of the length along the axis
@@ -27,9 +27,9 @@ class Helix(NamedTuple):
     Attributes
     ----------
     statistic
-        Cross-validated share of variance explained, less that of the better of line and plane circle.
+        Share that the helix explains of the variance that the better of line and plane circle leaves over.
     explained, explained_by_line, explained_by_circle
-        Those shares, in [0, 1].
+        Shares of variance, in [0, 1]; that of the helix cross-validated.
     period
         T, in units of activation along the axis.
     turns
@@ -62,7 +62,11 @@ class Helix(NamedTuple):
 
 
 def helix_statistic(scores: Array) -> float:
-    """Gain in cross-validated share of variance of a helix over a line and over a plane circle, in the first three PCs.
+    """Share that a helix explains of what the better of a line and a plane circle leaves over, in the first three PCs.
+
+    (explained - other) / (1 - other), both shares of variance. The pairs of tiles that follow one another wind their
+    null clouds too, and gain as much over line and circle; but those threads are thick, which the gain hardly tells and
+    what is left over does.
 
     The helix is the regression of the points on [1, a, cos 2 pi a/T, sin 2 pi a/T] (Kantamneni and Tegmark 2025,
     "Language models use trigonometry to do addition", for number helices). The order parameter a is first a direction
@@ -82,7 +86,7 @@ def helix_statistic(scores: Array) -> float:
     if scores.shape[1] < 3 or len(scores) < LEAST_POINTS:
         return 0.0
     explained, line, circle, _, _ = find_helix(thin(scores[:, :3], N_FITTED))
-    return float(explained - max(line, circle))
+    return _share_of_rest(explained, max(line, circle))
 
 
 def fit_helix(scores: Array) -> Helix:
@@ -94,7 +98,7 @@ def fit_helix(scores: Array) -> Helix:
     place, _, crowding = place_along(np.ascontiguousarray(scores[:, :3]), weights, turns)
     low, high = np.quantile(place, [0.01, 0.99])
     return Helix(
-        statistic=float(explained - max(line, circle)),
+        statistic=_share_of_rest(explained, max(line, circle)),
         explained=float(explained),
         explained_by_line=float(line),
         explained_by_circle=float(circle),
@@ -112,5 +116,11 @@ def is_wound(helix: Helix) -> bool:
     """Whether the helix turns more than once and in two dimensions, explains what neither line nor circle does, and is
     a thread: its points keep off the other windings, as those of a filled cloud do not, and leave no gap along it.
     """
-    is_helix = helix.turns >= LEAST_TURNS and helix.flatness >= LEAST_FLATNESS and helix.statistic >= LEAST_GAIN
+    gain = helix.explained - max(helix.explained_by_line, helix.explained_by_circle)
+    is_helix = helix.turns >= LEAST_TURNS and helix.flatness >= LEAST_FLATNESS and gain >= LEAST_GAIN
     return is_helix and helix.crowding <= MOST_CROWDED and widest_gap(helix.position) <= WIDEST_GAP
+
+
+def _share_of_rest(explained: float, other: float) -> float:
+    """What one explains of the variance that another leaves over; 0 where that leaves none, or explains more."""
+    return max(0.0, float((explained - other) / (1 - other))) if other < 1 else 0.0

@@ -14,16 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC, circle_statistic, fit_circle, is_closed
+from coactivation_manifolds.geometry.shapes import circle, helix
+from coactivation_manifolds.geometry.shapes.circle import circle_statistic, fit_circle, is_closed
 from coactivation_manifolds.geometry.shapes.cloud import Cloud
 from coactivation_manifolds.geometry.shapes.curve import LEAST_EXPLAINED, curve_statistic, fit_curve, is_open
-from coactivation_manifolds.geometry.shapes.helix import LEAST_GAIN, fit_helix, helix_statistic, is_wound
+from coactivation_manifolds.geometry.shapes.helix import fit_helix, helix_statistic, is_wound
 from coactivation_manifolds.geometry.shapes.simplex import fit_simplex, is_filled, simplex_statistic
 
 Array = npt.NDArray[np.float64]
 
 
-UNUSUAL = 0.05  # p of a shape, up to which the order decides
+UNUSUAL = 0.02  # p of a shape, up to which the order decides
 
 
 class Shape(NamedTuple):
@@ -55,12 +56,12 @@ def _of_scores(measure: Callable[[Array], Any]) -> Callable[[Cloud], Any]:
 
 
 SHAPES: Mapping[str, Shape] = {
-    "helix": Shape(_of_scores(helix_statistic), _of_scores(fit_helix), is_wound, LEAST_GAIN),
+    "helix": Shape(_of_scores(helix_statistic), _of_scores(fit_helix), is_wound, helix.LEAST_STATISTIC),
     **{
         f"simplex_{k}": Shape(partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled)
         for k in (6, 5, 4, 3)
     },
-    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_STATISTIC),
+    "circle": Shape(circle_statistic, fit_circle, is_closed, circle.LEAST_STATISTIC),
     "curve": Shape(_of_scores(curve_statistic), _of_scores(fit_curve), is_open, LEAST_EXPLAINED),
 }
 """Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
@@ -94,7 +95,7 @@ def call_shape(p: Array, cloud: Cloud, *, shapes: Mapping[str, Shape] = SHAPES) 
 
     Only for a cluster whose q for any shape is small enough; all others are blobs or mixtures. Most true shapes have a
     small p for several: a ring and a triangle are both nearer to a thread than their nulls are. Which p is smaller does
-    not tell them apart, what they look like does; so of the shapes with p <= 0.05 the first of the registry is called,
+    not tell them apart, what they look like does; so of the shapes with p <= 0.02 the first of the registry is called,
     which stands in the order of what asks most of a cloud, and the shape of smallest p where there is none.
 
     Parameters

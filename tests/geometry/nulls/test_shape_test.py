@@ -18,7 +18,7 @@ def outcome(activations, rng, *, seed=0, decoder=True, looks=FEW):
 
 
 def called(subject, test):
-    return call_shape(test.p, make_cloud(subject.activations @ subject.turn))
+    return call_shape(test.p, make_cloud(subject.activations @ subject.turn, activations=subject.activations))
 
 
 @pytest.mark.parametrize("k", [5, 7, 9])
