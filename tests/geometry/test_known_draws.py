@@ -142,6 +142,15 @@ def test_tokens_at_the_vertices_of_a_simplex():
     assert vertex_token_ids(shape, tested, array_index(belief * 4)) == [[], [], []]
 
 
+def test_faint_tokens_do_not_shift_those_at_the_vertices():
+    belief = np.random.default_rng(5).dirichlet([0.6, 0.6, 0.6], 500)
+    strength = np.where(np.arange(500) % 5 == 0, 0.1, 4.0)[:, None]
+    index = array_index(belief * strength, token_ids=np.where(strength[:, 0] < 1, 99, belief.argmax(axis=1) + 10))
+    tested = shape_points.TestedPoints(None, 500, np.arange(500), index.dense.astype(float), None, 0)
+    shape = fit_shape(tested.activations, turn=np.eye(3), kind="simplex", basis="act", n_vertices=3)
+    assert sorted(vertex_token_ids(shape, tested, index)) == [[10], [11], [12]]
+
+
 @pytest.mark.parametrize(
     ("n_family", "need", "rounds"),
     [

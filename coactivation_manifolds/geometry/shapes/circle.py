@@ -130,9 +130,10 @@ def largest_gap(angles: Array) -> float:
 def is_closed(circle: Circle) -> bool:
     """Whether the ring is closed, hollow and large enough to be called a circle; an arc of 270 degrees is a curve.
 
-    Hollow: kurtosis + 8 inner is 1 for a ring, 1.8 for a disc, 2.6 for a Gaussian cloud, and what noise adds to the one
-    it hardly adds to the other. And no latent stands in the middle: a sheet tiled by nine latents is nearly as hollow
-    as a noisy ring, since the code lifts the points of the middle latent out of the plane, but that latent is there.
+    Hollow: kurtosis + 8 inner is 1 for a ring, 1.8 for a disc, 2.6 for a Gaussian cloud. Noise makes a ring thick,
+    which raises its kurtosis, long before it reaches the middle; a filled cloud has both. And no latent stands in the
+    middle: a sheet tiled by nine latents is nearly as hollow as a noisy ring, since the code lifts the points of the
+    middle latent out of the plane, but that latent is there. Where hardly a point lies inside, none can stand there.
     """
     if circle.statistic < LEAST_STATISTIC or circle.gap > WIDEST_GAP or circle.share < LEAST_PLANE:
         return False

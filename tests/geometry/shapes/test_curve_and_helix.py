@@ -139,6 +139,15 @@ def test_statistics_are_the_fits_own():
     assert helix_statistic(scores) == fit_helix(scores).statistic
 
 
+def test_the_helix_s_statistic_is_its_share_of_what_is_left_over():
+    rng = np.random.default_rng(9)
+    thin, thick = (fit_helix(scores_of(rng, helix(rng, 1_000), noise=noise)) for noise in (0.05, 0.7))
+    for fit in (thin, thick):
+        other = max(fit.explained_by_line, fit.explained_by_circle)
+        assert fit.statistic == pytest.approx((fit.explained - other) / (1 - other))
+    assert thin.statistic > 0.95 > thick.statistic
+
+
 @pytest.mark.parametrize("points", [np.ones((50, 3)), np.arange(50.0)[:, None], np.eye(50)[:, :2]])
 def test_degenerate_clouds(points):
     scores = make_cloud(points).scores
