@@ -10,6 +10,7 @@ from workflow_clone import ROOT, load_script
 
 measures = load_script("benchmarks/science_measures.py")
 lab = load_script("benchmarks/planted_lab.py")
+planted = load_script("benchmarks/planted_geometry.py")
 results = load_script("benchmarks/planted_results.py")
 science_bars = load_script("benchmarks/science_bars.py")
 science_page = load_script("benchmarks/science_page.py")
@@ -90,6 +91,15 @@ def test_area_under_the_curve() -> None:
     assert measures.curve(np.array([3.0, 2.0, 1.0, 0.0]), truth)[2] == (0.0, 1.0)
 
 
+def test_what_other_clusterings_recover() -> None:
+    plan = planted.plan_world(4, seed=5, n_tokens=3_000, n_background=20)
+    rows = results.recover_world(plan, clusterings=("components_j0.15", "components_j0.95"))
+    assert len(rows) == 2 * len(plan.groups)
+    assert {row["what"] for row in rows} >= {"moderate", "negatives"}
+    low, high = (sum(row["recovered"] for row in rows if row["clustering"].endswith(end)) for end in ("0.15", "0.95"))
+    assert low > 5 and high == 0
+
+
 def test_points_for_power() -> None:
     assert lab.points_needed([0.0, 0.2, 0.5, 0.9, 1.0]) == pytest.approx(500 * 2 ** (-0.1 / 0.4), abs=1)
     assert lab.points_needed([0.9] * 5) == lab.POWER_POINTS[0]
@@ -118,6 +128,7 @@ def numbers(rows: list[dict[str, Any]]) -> dict[str, Any]:
     runs = [shift | {"tested_shifted": 0, "calls_shifted": 0}] * 20
     return {
         "planted": {"seed": 20_261, "worlds": 1, **measures.summarize(rows)},
+        "clusterings": {"seed": 20_261, "recovered": {"components_j0.15": {"moderate": [4, 5], "negatives": [3, 3]}}},
         "shift": {"seed": 20_262, "runs": runs, "share_of_edges": 0.02, "worst": 0.02},
         "power": {"seed": 20_261, "repeats": 7, "shapes": power},
         "limits": {"seed": 20_261, "repeats": 2, "calls": limits},
@@ -153,7 +164,9 @@ def test_page(numbers: dict[str, Any], edges: dict[str, Any], docs: Path) -> Non
         "2.00%, worst run 2.00% | met |",
         "| tests and nulls of 1,000 clusters | 1,000 in at most 10 minutes, 4 GiB | 5.0 minutes, 1.0 GiB | met |",
         "| null of edges: error of the variance, worst kind of pair | at most 10% | 3.0% | met |",
-        "Seeds: planted 20261, shift 20262, power 20261, limits 20261, trained 20261.",
+        "| clustering | moderate shapes | negatives |",
+        "| `components_j0.15` | 4 of 5 | 3 of 3 |",
+        "Seeds: planted 20261, clusterings 20261, shift 20262, power 20261, limits 20261, trained 20261.",
         "Minutes: planted 10.0, shift 2.0, edges 1.0; 13 in all.",
         "| ripser ratio | not measured: the package ripser is not there | | |",
         "| circle | 250 | 250 |",
