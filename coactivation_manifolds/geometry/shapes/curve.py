@@ -19,7 +19,9 @@ LEAST_OPENING = 3.0
 MOST_CROWDED = 0.27
 CROWDED_CLOSED, CROWDED_OPENING = 0.12, 0.025  # crowding allowed at opening 0, and for each unit of opening
 LEAST_EXPLAINED = 0.84
-WIDEST_GAP = 0.15  # share of the curve's length
+WIDEST_GAP = 0.12  # share of the curve's length
+LEAST_SPAN = 0.3
+LEAST_FIRINGS = 0.01  # of the points, for a latent to have a place
 APART = 4  # segments between parts of the curve that are not next to each other
 MARGIN = 0.8  # of the first start's residual, that the second must stay under
 STRAIGHT = 6.5  # opening of a first fit that needs no second: 11 is straight, arcs of 180 degrees have 7 to 9
@@ -37,6 +39,10 @@ class Curve(NamedTuple):
     crowding
         Median of each point's distance from the curve over its distance from the parts of the curve that are not next
         to its own: small for a thread, near 1 where the curve wanders through a filled cloud.
+    span
+        Distance along the curve between the latents that are farthest apart, by the means of their points weighted by
+        activation, over that which holds 95 % of the points: 0 where all latents fire on all of it and only grow
+        stronger. 1 where the latents' activations are not known.
     knots
         float64 [12, p], in order along the curve.
     position
@@ -47,6 +53,7 @@ class Curve(NamedTuple):
     statistic: float
     opening: float
     crowding: float
+    span: float
     knots: Array
     position: Array
 
@@ -69,16 +76,26 @@ def curve_statistic(scores: Array) -> float:
     return float(_fit(thin(scores, N_FITTED))[0]) if scores.shape[1] else 0.0
 
 
-def fit_curve(scores: Array) -> Curve:
-    """Fit an open curve; for the statistic see ``curve_statistic``."""
+def fit_curve(scores: Array, activations: Array | None = None) -> Curve:
+    """Fit an open curve; for the statistic see ``curve_statistic``.
+
+    Parameters
+    ----------
+    scores
+        As there.
+    activations
+        float64 [m, k], of the latents on the same points; None where only the points are known.
+
+    """
     if not scores.shape[1]:
-        return Curve(0.0, 0.0, 1.0, np.zeros((N_KNOTS, 0)), np.zeros(len(scores)))
+        return Curve(0.0, 0.0, 1.0, 1.0, np.zeros((N_KNOTS, 0)), np.zeros(len(scores)))
     statistic, knots = _fit(thin(scores, N_FITTED))
     steps = np.linalg.norm(np.diff(knots, axis=0), axis=1)
     _, segment, share, crowding = _nearest(scores, knots)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     position = (along[segment] + share * steps[segment]) / along[-1]
-    return Curve(float(statistic), float(_opening(knots)), float(np.median(crowding)), knots, position)
+    span = _span(position, activations)
+    return Curve(float(statistic), float(_opening(knots)), float(np.median(crowding)), span, knots, position)
 
 
 def is_open(curve: Curve) -> bool:
@@ -86,10 +103,13 @@ def is_open(curve: Curve) -> bool:
     along its length, as clumps that lie somewhere are not.
 
     The more a curve turns back, the thinner it must be: in a filled plane it goes to and fro, with ends not far apart.
+    And its latents must share it out between them: where all of them fire on all of it, what changes along it is how
+    strongly the cluster fires, which is no shape.
     """
     most_crowded = min(MOST_CROWDED, CROWDED_CLOSED + CROWDED_OPENING * curve.opening)
     thin = curve.crowding <= most_crowded and curve.statistic >= LEAST_EXPLAINED
-    return curve.opening >= LEAST_OPENING and thin and widest_gap(curve.position) <= WIDEST_GAP
+    filled = widest_gap(curve.position) <= WIDEST_GAP
+    return curve.opening >= LEAST_OPENING and thin and filled and curve.span >= LEAST_SPAN
 
 
 def order_along(curve: Curve, activations: Array) -> tuple[npt.NDArray[np.int64], Array]:
@@ -103,9 +123,24 @@ def order_along(curve: Curve, activations: Array) -> tuple[npt.NDArray[np.int64]
         float [m, k], of the points that the curve was fitted to.
 
     """
-    weights = np.asarray(activations, dtype=np.float64)
-    places = (curve.position @ weights) / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
+    places = _places(curve.position, np.asarray(activations, dtype=np.float64))
     return np.argsort(places, kind="stable").astype(np.int64), places
+
+
+def _places(position: Array, activations: Array) -> Array:
+    """Mean place of each latent's points, weighted by its activation."""
+    return np.asarray((position @ activations) / np.maximum(activations.sum(axis=0), np.finfo(float).tiny))
+
+
+def _span(position: Array, activations: Array | None) -> float:
+    """As in ``Curve``; latents that hardly ever fire have no place."""
+    if activations is None:
+        return 1.0
+    fires = (activations > 0).mean(axis=0) >= LEAST_FIRINGS
+    low, high = np.quantile(position, [0.025, 0.975])
+    if not fires.any() or high <= low:
+        return 0.0
+    return float(np.ptp(_places(position, activations[:, fires])) / (high - low))
 
 
 @compiled

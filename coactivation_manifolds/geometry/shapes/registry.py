@@ -17,7 +17,7 @@ import numpy.typing as npt
 from coactivation_manifolds.geometry.shapes import circle, helix
 from coactivation_manifolds.geometry.shapes.circle import circle_statistic, fit_circle, is_closed
 from coactivation_manifolds.geometry.shapes.cloud import Cloud
-from coactivation_manifolds.geometry.shapes.curve import LEAST_EXPLAINED, curve_statistic, fit_curve, is_open
+from coactivation_manifolds.geometry.shapes.curve import LEAST_EXPLAINED, Curve, curve_statistic, fit_curve, is_open
 from coactivation_manifolds.geometry.shapes.helix import fit_helix, helix_statistic, is_wound
 from coactivation_manifolds.geometry.shapes.simplex import fit_simplex, is_filled, simplex_statistic
 
@@ -55,6 +55,10 @@ def _of_scores(measure: Callable[[Array], Any]) -> Callable[[Cloud], Any]:
     return lambda cloud: measure(cloud.scores)
 
 
+def _fit_curve(cloud: Cloud) -> Curve:
+    return fit_curve(cloud.scores, cloud.activations)
+
+
 SHAPES: Mapping[str, Shape] = {
     "helix": Shape(_of_scores(helix_statistic), _of_scores(fit_helix), is_wound, helix.LEAST_STATISTIC),
     **{
@@ -62,7 +66,7 @@ SHAPES: Mapping[str, Shape] = {
         for k in (6, 5, 4, 3)
     },
     "circle": Shape(circle_statistic, fit_circle, is_closed, circle.LEAST_STATISTIC),
-    "curve": Shape(_of_scores(curve_statistic), _of_scores(fit_curve), is_open, LEAST_EXPLAINED),
+    "curve": Shape(_of_scores(curve_statistic), _fit_curve, is_open, LEAST_EXPLAINED),
 }
 """Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
 triangle's edges are a ring."""

@@ -20,9 +20,9 @@ from coactivation_manifolds.geometry.shapes.skewness import multivariate_skewnes
 Array = npt.NDArray[np.float64]
 
 LEAST_FILLED = {3: 0.67, 4: 0.5, 5: 0.33, 6: 0.25}  # a ball fills 0.605, 0.30, 0.14, 0.06
-LEAST_FLATNESS = {3: 0.5, 4: 0.5, 5: 0.5, 6: 0.5}  # lines and half turns have less
+LEAST_FLATNESS = {3: 0.55, 4: 0.6, 5: 0.6, 6: 0.6}  # lines and half turns have less
 LEAST_OCCUPIED = {3: 0.84, 4: 0.77, 5: 0.68, 6: 0.68}
-MOST_BEYOND = {3: 0.6, 4: 0.7, 5: 0.7, 6: 0.7}
+MOST_BEYOND = {3: 0.45, 4: 0.6, 5: 0.7, 6: 0.7}
 N_STEPS = {3: 6, 4: 4, 5: 3, 6: 3}  # cells along an edge
 
 
