@@ -66,6 +66,22 @@ def test_outliers_and_unequal_density_of_a_curve():
         assert curve.statistic > 0.85 and is_open(curve)
 
 
+def test_a_line_of_strength_alone_is_no_curve():
+    """Latents that fire on all of it, in one proportion, against latents that each fire on a part."""
+    rng = np.random.default_rng(10)
+    place = rng.uniform(-1, 1, (1_000, 1))
+    together = np.maximum((2 + place) * [1.0, 0.7, 1.3, 0.9] + 0.05 * rng.normal(size=(1_000, 4)), 0)
+    tiles = np.maximum(0.9 - np.abs(place - np.linspace(-1, 1, 5)) / 0.7, 0)
+    for activations, span, opened in ((together, 0.0, False), (tiles, 0.7, True)):
+        cloud = make_cloud(activations, activations=activations)
+        curve = fit_curve(cloud.scores, cloud.activations)
+        assert curve.span == pytest.approx(span, abs=0.15)
+        assert is_open(curve) == opened
+        assert is_open(fit_curve(cloud.scores))
+        rare = np.hstack([cloud.activations, np.eye(len(cloud.kept))[:, [np.argmax(curve.position)]]])
+        assert fit_curve(cloud.scores, rare).span == curve.span
+
+
 def test_positions_follow_the_curve_and_order_the_latents():
     rng = np.random.default_rng(4)
     angles = np.radians(rng.uniform(0, 250, 1_500))
