@@ -83,7 +83,8 @@ def test_a_job_of_two_gpus_is_not_passed_by_a_job_of_one(tmp_path):
     small.join(0.3)
     assert small.is_alive() and took.empty(), "one GPU is free, but the job of two is first in line"
     release.set()
-    assert [len(took.get(timeout=PATIENCE)[0]) for _ in range(2)] == [2, 1]
+    # three are enough for both at once, so which of the two tells first is chance
+    assert sorted(len(took.get(timeout=PATIENCE)[0]) for _ in range(2)) == [1, 2]
     for job in (first, large, small):
         job.join(PATIENCE)
         assert job.exitcode == 0
