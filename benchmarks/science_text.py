@@ -8,9 +8,7 @@ Geometry is planted in vectors, the vectors go through a sparse code, and the pr
 activations: pair counts, edges, the clustering `components_j0.15`, points, shape tests in the library's own rounds,
 q-values over the clusters of each experiment, calls at q <= 0.05. Clustering and tests were chosen on seeds below
 1,000, and 5001; the results of 20261 and 20271 (with the clustering `components_j0.20`, the default headline) and 20281
-were seen. Results here are of another seed, an argument of the command; sections whose seed is 20271 (listed below)
-were measured before the last changes of the tests: tokens on which a cluster hardly fires, the helix's statistic, and
-the conditions of curve and simplex.
+were seen. Results here are of another seed, an argument of the command.
 
 What stands behind the numbers:
 
