@@ -40,7 +40,7 @@ to 0.9 steps."""
 CALIBRATION = """Share of recovered blobs and mixtures whose p for any shape is small; the bar is the level and two
 standard errors. A cloud that holds no shape has p = 1 by construction, so shares may well be below the level."""
 
-FALSE_CALLS = """{calls} clusters were called a shape, {false} of them are none (on: {where}). Besides,
+FALSE_CALLS = """{calls} clusters were called a shape; false among them: {false} (on: {where}). Besides,
 {parts_of_shapes} calls are on parts of a planted shape that fell apart; they count as neither."""
 
 RIVALS = """All rank the same clusters, moderate shapes above blobs and mixtures. Ours is the order of

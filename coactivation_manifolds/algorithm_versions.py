@@ -23,6 +23,6 @@ ALGORITHM_VERSION: dict[str, int] = {
     "stability": 1,
     "connected_sets": 4,
     "finds": 1,
-    "figures": 3,
+    "figures": 4,
     "report": 4,
 }

@@ -35,7 +35,7 @@ TOKEN_LENGTH = 14
 STATISTICS = {
     "circle": "evenness of the radius \N{MULTIPLICATION SIGN} covered directions",
     "simplex": "skewness, over that of masses at the vertices",
-    "helix": "gain over line and circle",
+    "helix": "share of what line and circle leave over",
     "curve": "share of variance along the curve",
 }
 COLOURS = "points: coloured by the latent that is most above its own mean there"

@@ -72,19 +72,23 @@ def test_a_killed_job_leaves_its_gpu_free(tmp_path):
         assert taken == ["0"]
 
 
-def test_a_job_of_two_gpus_is_not_passed_by_a_job_of_one(tmp_path):
-    took, release, last = fork.Queue(), fork.Event(), fork.Event()
+def test_a_large_job_is_not_passed_by_a_small_one(tmp_path):
+    took, release, then, last = fork.Queue(), fork.Event(), fork.Event(), fork.Event()
     last.set()
-    first = start(tmp_path, took, release, n_gpus=2, visible="0,1,2")
+    four = "0,1,2,3"
+    first = start(tmp_path, took, release, n_gpus=2, visible=four)
     assert took.get(timeout=PATIENCE)[0] == ["0", "1"]
-    large = start(tmp_path, took, last, n_gpus=2, visible="0,1,2")
+    large = start(tmp_path, took, then, n_gpus=3, visible=four)
     wait_until_one_chooses(tmp_path)
-    small = start(tmp_path, took, last, visible="0,1,2")
+    small = start(tmp_path, took, last, n_gpus=2, visible=four)
     small.join(0.3)
-    assert small.is_alive() and took.empty(), "one GPU is free, but the job of two is first in line"
+    assert small.is_alive() and took.empty(), "two GPUs are free, but the job of three is first in line"
     release.set()
-    # three are enough for both at once, so which of the two tells first is chance
-    assert sorted(len(took.get(timeout=PATIENCE)[0]) for _ in range(2)) == [1, 2]
+    assert len(took.get(timeout=PATIENCE)[0]) == 3
+    small.join(0.3)
+    assert small.is_alive() and took.empty()
+    then.set()
+    assert len(took.get(timeout=PATIENCE)[0]) == 2
     for job in (first, large, small):
         job.join(PATIENCE)
         assert job.exitcode == 0

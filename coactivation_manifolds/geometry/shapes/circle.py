@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.compiled import compiled
-from coactivation_manifolds.geometry.shapes.cloud import GAP_SHARE, Cloud
+from coactivation_manifolds.geometry.shapes.cloud import GAP_SHARE, Cloud, have_places
 
 Array = npt.NDArray[np.float64]
 
@@ -20,7 +20,7 @@ WIDEST_GAP = 45.0
 LEAST_STATISTIC = 0.5
 INNER_WEIGHT, MOST_FILLED = 8.0, 1.65  # of kurtosis + 8 inner, see is_closed
 N_DIRECTIONS = 12  # that the distance of a latent's points is compared in
-LEAST_REACH, LEAST_FIRINGS = 0.98, 0.01  # of latents that fire on a hundredth of the points or more
+LEAST_REACH = 0.98
 NOTHING_INSIDE = 0.005  # share of the points
 LEAST_PLANE = 0.4  # of the variance; rings of a dozen unlike latents hold half of it
 MARGIN = 1.25  # by which a plane of less variance must be more of a ring
@@ -173,7 +173,7 @@ def _least_reach(distance: Array, angles: Array, activations: Array | None) -> f
     sector = np.minimum(((angles + np.pi) / (2 * np.pi) * N_DIRECTIONS).astype(np.int64), N_DIRECTIONS - 1)
     usual = np.array([np.median(distance[sector == s]) if (sector == s).any() else 1.0 for s in range(N_DIRECTIONS)])
     total = activations.sum(axis=0)
-    fires = (activations > 0).mean(axis=0) >= LEAST_FIRINGS
+    fires = have_places(activations)
     reach = distance / np.maximum(usual, np.finfo(float).tiny)[sector]
     return float((reach @ activations[:, fires] / total[fires]).min()) if fires.any() else 1.0
 

@@ -19,6 +19,9 @@ FAINT = 0.4
 out. It is mostly one latent barely over its threshold, on a token that has no part in what the cluster stands for; such
 tokens lie near the origin, which is the middle of a ring as seen along its axis."""
 
+LEAST_FIRINGS = 0.01
+"""Share of the points on which a latent fires at least, to have a place of its own on a shape."""
+
 GAP_SHARE = 0.005
 """Share of the points that may lie in a gap without closing it."""
 
@@ -98,6 +101,11 @@ def _nearest(distance: Array, trim: float) -> npt.NDArray[np.int64]:
     if n_kept == len(distance):
         return np.arange(n_kept, dtype=np.int64)
     return np.sort(np.argpartition(distance, n_kept - 1)[:n_kept]).astype(np.int64)
+
+
+def have_places(activations: Array) -> npt.NDArray[np.bool_]:
+    """Which latents fire often enough to have a place on a shape, bool [k], of activations float [m, k]."""
+    return np.asarray((activations > 0).mean(axis=0) >= LEAST_FIRINGS)
 
 
 def thin(scores: Array, most: int) -> Array:

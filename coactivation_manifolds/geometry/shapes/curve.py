@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coactivation_manifolds.compiled import compiled
-from coactivation_manifolds.geometry.shapes.cloud import thin, widest_gap
+from coactivation_manifolds.geometry.shapes.cloud import have_places, thin, widest_gap
 
 Array = npt.NDArray[np.float64]
 
@@ -21,7 +21,6 @@ CROWDED_CLOSED, CROWDED_OPENING = 0.12, 0.025  # crowding allowed at opening 0, 
 LEAST_EXPLAINED = 0.84
 WIDEST_GAP = 0.12  # share of the curve's length
 LEAST_SPAN = 0.3
-LEAST_FIRINGS = 0.01  # of the points, for a latent to have a place
 APART = 4  # segments between parts of the curve that are not next to each other
 MARGIN = 0.8  # of the first start's residual, that the second must stay under
 STRAIGHT = 6.5  # opening of a first fit that needs no second: 11 is straight, arcs of 180 degrees have 7 to 9
@@ -136,7 +135,7 @@ def _span(position: Array, activations: Array | None) -> float:
     """As in ``Curve``; latents that hardly ever fire have no place."""
     if activations is None:
         return 1.0
-    fires = (activations > 0).mean(axis=0) >= LEAST_FIRINGS
+    fires = have_places(activations)
     low, high = np.quantile(position, [0.025, 0.975])
     if not fires.any() or high <= low:
         return 0.0

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coactivation_manifolds.geometry.shapes import circle, helix
+from coactivation_manifolds.geometry.shapes.circle import LEAST_STATISTIC as LEAST_RING
 from coactivation_manifolds.geometry.shapes.circle import circle_statistic, fit_circle, is_closed
 from coactivation_manifolds.geometry.shapes.cloud import Cloud
 from coactivation_manifolds.geometry.shapes.curve import LEAST_EXPLAINED, Curve, curve_statistic, fit_curve, is_open
+from coactivation_manifolds.geometry.shapes.helix import LEAST_STATISTIC as LEAST_HELIX
 from coactivation_manifolds.geometry.shapes.helix import fit_helix, helix_statistic, is_wound
 from coactivation_manifolds.geometry.shapes.simplex import fit_simplex, is_filled, simplex_statistic
 
@@ -60,12 +61,12 @@ def _fit_curve(cloud: Cloud) -> Curve:
 
 
 SHAPES: Mapping[str, Shape] = {
-    "helix": Shape(_of_scores(helix_statistic), _of_scores(fit_helix), is_wound, helix.LEAST_STATISTIC),
+    "helix": Shape(_of_scores(helix_statistic), _of_scores(fit_helix), is_wound, LEAST_HELIX),
     **{
         f"simplex_{k}": Shape(partial(simplex_statistic, n_vertices=k), partial(fit_simplex, n_vertices=k), is_filled)
         for k in (6, 5, 4, 3)
     },
-    "circle": Shape(circle_statistic, fit_circle, is_closed, circle.LEAST_STATISTIC),
+    "circle": Shape(circle_statistic, fit_circle, is_closed, LEAST_RING),
     "curve": Shape(_of_scores(curve_statistic), _fit_curve, is_open, LEAST_EXPLAINED),
 }
 """Most demanding first: along its axis a helix is a circle, a tetrahedron is a triangle in its first plane, and a
